@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+// Error and its kinds: what the library throws at its edges. Inner loops never throw.
+#pragma once
+#include <concepts>
+#include <cstdio>
+#include <stdexcept>
+#include <string>
+
+namespace polyq {
+
+struct Error : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A setting outside its range; the message names field, value and allowed range.
+struct SettingsError : Error {
+  using Error::Error;
+};
+
+/// A backend that cannot do what was asked: memory refused, a call that may not stand in a
+/// recording.
+struct DeviceError : Error {
+  using Error::Error;
+};
+
+/// An environment that broke its promise; the message names environment, lane, env step and index.
+struct EnvironmentError : Error {
+  using Error::Error;
+};
+
+/// Learning that ran away: a value that is not finite or far beyond what the rewards allow.
+struct DivergenceError : Error {
+  using Error::Error;
+};
+
+/// The value as a message shows it: integers whole, floating numbers in up to nine digits.
+template <class Value>
+std::string shown(const Value& value) {
+  if constexpr (std::integral<Value>) {
+    return std::to_string(value);
+  } else {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", double(value));
+    return text;
+  }
+}
+
+/// Throws SettingsError unless `holds`.
+template <class Value>
+void require(bool holds, const char* field, const Value& value, const std::string& allowed) {
+  if (holds) return;
+  throw SettingsError("polyq: " + std::string(field) + " = " + shown(value) +
+                      "; allowed: " + allowed);
+}
+
+}  // namespace polyq

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: MIT
+// Actor: the state of acting. It owns everything whose size is N: the environments, activations
+// [·,N], the rows pushed to the replay, and the account of episodes.
+#pragma once
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "polyq/core/arena.hpp"
+#include "polyq/core/random.hpp"
+#include "polyq/dqn/dqn.hpp"
+#include "polyq/math/explore.hpp"
+
+namespace polyq {
+
+/// ε-greedy actions, ε from the clock; keeps the observation acted on for the row to be stored.
+template <class Agent, class Observations, class Outputs>
+struct ChooseActions {
+  using Rule = typename Agent::RuleType;
+  Observations observations, kept;
+  Outputs outputs;
+  std::int32_t* actions;
+  Rule rule;
+  math::Schedule exploration;
+  std::uint64_t seed;
+  const core::Clock* clock;
+
+  struct Each {
+    Observations observations, kept;
+    Outputs outputs;
+    std::int32_t* actions;
+    Rule rule;
+    std::uint64_t seed, step;
+    float epsilon;
+
+    POLYQ_HD void operator()(std::int64_t i) const {
+      const int e = int(i);
+      const core::Words draws = core::philox(seed, core::Stream::explore, step, std::uint32_t(e));
+      float room[Agent::A];
+      const float* values = rule.template values<Agent::A>(outputs.column(e), room);
+      actions[i] = math::epsilon_greedy(values, Agent::A, epsilon, core::uniform(draws.word[0]),
+                                        int(core::below(draws.word[1], Agent::A)));
+      for (int o = 0; o < Agent::O; ++o) kept(o, e) = observations(o, e);
+    }
+  };
+  POLYQ_HD Each prepare() const {
+    return {observations, kept, outputs,          actions,
+            rule,         seed, clock->env_steps, exploration.at(clock->env_steps)};
+  }
+};
+
+/// An episode that ended at a row; length 0 where none did.
+struct EpisodeEnd {
+  double episode_return;  // raw rewards, undiscounted
+  std::uint32_t length;
+};
+
+/// One environment's account.
+struct Lane {
+  double running_return;
+  std::uint32_t running_length;
+  float largest_reward;      // the largest |reward| so far, raw
+  bool faulty;               // a number that is not finite was met; the first one is described:
+  std::int32_t fault_index;  // of the observation, or `reward_index`
+  float fault_value;
+  std::uint64_t fault_row;
+  static constexpr std::int32_t reward_index = -1;
+};
+
+/// Keeps lane e's account of the row that its step just made.
+template <class Observations>
+class AccountStep {
+ public:
+  replay::Rows<Observations> rows;
+  Lane* lanes;
+  EpisodeEnd* log;  // [log_rows], by row number
+  std::uint64_t log_rows;
+  const core::Clock* clock;
+
+  POLYQ_HD void operator()(std::int64_t e) const {
+    const std::uint64_t row = clock->env_steps + std::uint64_t(e);
+    Lane& lane = lanes[e];
+    const float reward = rows.rewards[e];
+    int faults = !is_finite(reward);  // counted, not branched on: the loop stays a vector's
+    for (int o = 0; o < Observations::rows; ++o)
+      faults += !is_finite(rows.observations(o, int(e))) + !is_finite(rows.next(o, int(e)));
+    if (faults > 0 && !lane.faulty) describe(lane, row, int(e));
+    const float size = reward < 0 ? -reward : reward;
+    lane.largest_reward = size > lane.largest_reward ? size : lane.largest_reward;
+    lane.running_return += reward;
+    lane.running_length += 1;
+    EpisodeEnd& end = log[row % log_rows];
+    end = {0, 0};
+    if (rows.terminated[e] || rows.truncated[e]) {
+      end = {lane.running_return, lane.running_length};
+      lane.running_return = 0;
+      lane.running_length = 0;
+    }
+  }
+
+ private:
+  POLYQ_HD static bool is_finite(float value) { return value - value == 0; }
+
+  POLYQ_HD void describe(Lane& lane, std::uint64_t row, int e) const {
+    lane.faulty = true;
+    lane.fault_row = row;
+    lane.fault_index = Lane::reward_index;
+    lane.fault_value = rows.rewards[e];
+    for (int o = Observations::rows - 1; o >= 0; --o)
+      for (const float value : {rows.next(o, e), rows.observations(o, e)})
+        if (!is_finite(value)) {
+          lane.fault_index = o;
+          lane.fault_value = value;
+        }
+  }
+};
+
+template <class Agent, class Environments,
+          bool Sound = CheckEnvironment<Agent, Environments>::sound>
+class Actor {};
+
+/// Must die before its agent. Enqueues everything, unless the environments wait in their step.
+template <class Agent, class Environments>
+class Actor<Agent, Environments, true> {
+ public:
+  static constexpr int N = Environments::count;
+  using Machine = typename Agent::Machine;
+  using Observations = typename Agent::template Observations<N>;
+  using Outputs = typename Agent::template Outputs<N>;
+
+  /// `log_rows`: env steps of which the ends of episodes are remembered.
+  Actor(Agent& agent, const Environments& environments, std::uint64_t log_rows = 1'024)
+      : agent_(&agent),
+        log_rows_(std::max<std::uint64_t>(log_rows, N)),
+        arena_(agent.machine(), places.all.bytes()),
+        log_(agent.machine().template allocate<EpisodeEnd>(log_rows_)),
+        environments_(agent.machine(), environments, agent.settings().seed) {
+    agent.replay().attach(N);
+    environments_.reset(agent.machine(), agent.clock(), observations());
+  }
+
+  /// One step of every environment, into the replay. Env steps advance by N.
+  void enqueue_step() {
+    enqueue_choose();
+    step_environments();
+    enqueue_store();
+  }
+
+  // The three parts of a step, for environments whose own step cannot be recorded.
+  void enqueue_choose() {
+    agent_->template forward<N>(nn::Role::acting, agent_->online(), observations(), outputs(),
+                                arena_[places.tape]);  // Q(s) [A,N]
+    agent_->machine().for_each(
+        N, ChooseActions<Agent, Observations, Outputs>{
+               observations(), rows().observations, outputs(), rows().actions, agent_->rule(),
+               agent_->settings().exploration, agent_->settings().seed, agent_->clock()});
+  }
+  void step_environments() {
+    const auto r = rows();
+    environments_.step(
+        agent_->machine(), agent_->clock(), r.actions,
+        env::Stepped<Observations>{r.next, observations(), r.rewards, r.terminated, r.truncated},
+        AccountStep<Observations>{r, arena_[places.lanes], log_.get(), log_rows_, agent_->clock()});
+  }
+  void enqueue_store() {
+    agent_->replay().push(agent_->machine(), agent_->clock(), rows());
+    agent_->machine().for_each(1, core::Tick{agent_->clock(), N, 0});
+  }
+
+  /// Copies the lanes' accounts to `lanes` [N]. Waits.
+  void download_lanes(std::vector<Lane>& lanes) {
+    lanes.resize(N);
+    agent_->machine().download(lanes.data(), arena_[places.lanes], N);
+  }
+  /// Appends the episodes that ended at rows [first, last), at most log_rows of them. Waits.
+  void download_episodes(std::uint64_t first, std::uint64_t last,
+                         std::vector<EpisodeEnd>& episodes) {
+    fetched_.resize(log_rows_);
+    agent_->machine().download(fetched_.data(), log_.get(), log_rows_);
+    for (std::uint64_t row = first; row < last; ++row)
+      if (fetched_[row % log_rows_].length != 0) episodes.push_back(fetched_[row % log_rows_]);
+  }
+
+ private:
+  struct Places {
+    core::Layout all;
+    core::Place<float> observations, kept, next, outputs, tape, rewards;
+    core::Place<std::int32_t> actions;
+    core::Place<std::uint8_t> terminated, truncated;
+    core::Place<Lane> lanes;
+
+    constexpr Places() {
+      using Storage = typename Agent::Storage;
+      using Network = typename Agent::NetworkType;
+      observations = all.place<float>(Storage::activation_size(Agent::O, N));
+      kept = all.place<float>(Storage::activation_size(Agent::O, N));
+      next = all.place<float>(Storage::activation_size(Agent::O, N));
+      outputs = all.place<float>(Storage::activation_size(Network::out, N));
+      tape = all.place<float>(Network::template tape_size<Storage, N>());
+      rewards = all.place<float>(N);
+      actions = all.place<std::int32_t>(N);
+      terminated = all.place<std::uint8_t>(N);
+      truncated = all.place<std::uint8_t>(N);
+      lanes = all.place<Lane>(N);
+    }
+  };
+  static constexpr Places places{};
+
+  Observations observations() { return {arena_[places.observations]}; }
+  Outputs outputs() { return {arena_[places.outputs]}; }
+  replay::Rows<Observations> rows() {
+    return {{arena_[places.kept]},  {arena_[places.next]},     arena_[places.actions],
+            arena_[places.rewards], arena_[places.terminated], arena_[places.truncated]};
+  }
+
+  Agent* agent_;
+  std::uint64_t log_rows_;
+  core::Arena<Machine> arena_;
+  typename Machine::template Owned<EpisodeEnd> log_;
+  typename Environments::template On<Machine> environments_;
+  std::vector<EpisodeEnd> fetched_;
+};
+
+template <class Agent, class Environments>
+Actor(Agent&, const Environments&, std::uint64_t = 1'024) -> Actor<Agent, Environments>;
+
+}  // namespace polyq

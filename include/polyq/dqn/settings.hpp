@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: MIT
+// DqnSettings: the algorithm's numbers. The defaults solve CartPole.
+#pragma once
+#include <cstdint>
+
+#include "polyq/core/error.hpp"
+#include "polyq/math/reward.hpp"
+#include "polyq/math/schedule.hpp"
+
+namespace polyq {
+
+struct DqnSettings {
+  float discount = .99f;   // γ
+  std::uint64_t seed = 1;  // of everything that is drawn
+  math::Schedule exploration = math::Schedule::linear(1, .05f, 10'000);  // ε over env steps
+  std::uint64_t target_period_updates = 1;  // updates between two target copies
+  float tau = .01f;  // part of the online network in a copy: 1 copies, less is Polyak's average
+  math::RewardTransform reward = {};  // what is learned from; raw rewards are what is reported
+
+  /// Throws SettingsError.
+  void check() const {
+    require(discount >= 0 && discount <= 1, "DqnSettings.discount", discount, "[0, 1]");
+    exploration.check("DqnSettings.exploration", 0, 1);
+    require(target_period_updates > 0, "DqnSettings.target_period_updates", target_period_updates,
+            ">= 1");
+    require(tau > 0 && tau <= 1, "DqnSettings.tau", tau, "(0, 1]");
+    reward.check();
+  }
+};
+
+}  // namespace polyq

@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// Vectorized: N copies of a pure environment on any backend, each reset as it ends.
+#pragma once
+#include <cstdint>
+
+#include "polyq/core/arena.hpp"
+#include "polyq/env/concept.hpp"
+
+namespace polyq::env {
+
+/// Starts lane e anew, drawing at the clock's env steps.
+template <class Env, class Observations>
+struct ResetLane {
+  Env env;
+  typename Env::State* states;
+  Observations observations;
+  const core::Clock* clock;
+  std::uint64_t seed;
+
+  POLYQ_HD void operator()(std::int64_t e) const {
+    const core::Random random{seed, core::Stream::environment_reset, clock->env_steps,
+                              std::uint32_t(e)};
+    const typename Env::State state = env.reset(random);
+    env.observe(state, observations.column(int(e)));
+    states[e] = state;
+  }
+};
+
+/// Steps lane e and, where its episode ended, starts the next one, drawing at the env steps after
+/// this step: no reset shares its draws with another.
+template <class Env, class Observations>
+struct StepLane {
+  static constexpr int N = Observations::columns;
+  Env env;
+  typename Env::State* states;
+  const core::Clock* clock;
+  const std::int32_t* actions;
+  Stepped<Observations> out;
+  std::uint64_t seed;
+
+  POLYQ_HD void operator()(std::int64_t e) const {
+    const std::uint32_t lane = std::uint32_t(e);
+    typename Env::State state = states[e];
+    const Outcome outcome =
+        env.step(state, actions[e], {seed, core::Stream::environment_step, clock->env_steps, lane});
+    env.observe(state, out.next.column(int(e)));
+    out.rewards[e] = outcome.reward;
+    out.terminated[e] = outcome.terminated;
+    out.truncated[e] = outcome.truncated && !outcome.terminated;
+    if (outcome.terminated || outcome.truncated)
+      state = env.reset({seed, core::Stream::environment_reset, clock->env_steps + N, lane});
+    env.observe(state, out.observations.column(int(e)));
+    states[e] = state;
+  }
+};
+
+template <Environment Env, int N>
+struct Vectorized {
+  static_assert(N > 0, "polyq::env::Vectorized: the number of environments is below 1");
+  using Source = Env;
+  static constexpr bool recordable = true;
+  static constexpr int count = N, observation_size = Env::observation_size,
+                       action_count = Env::action_count;
+  Env env;
+
+  /// Ten lanes: ten greedy episodes at once cost hardly more than one.
+  Vectorized<Env, 10> evaluation() const { return {env}; }
+
+  template <class Machine>
+  class On {
+   public:
+    On(Machine& machine, const Vectorized& environments, std::uint64_t seed)
+        : env_(environments.env), seed_(seed), arena_(machine, places.all.bytes()) {}
+
+    template <class Observations>
+    void reset(Machine& machine, const core::Clock* clock, Observations observations) {
+      machine.for_each(N, ResetLane<Env, Observations>{env_, states(), observations, clock, seed_});
+    }
+    template <class Observations, class After>
+    void step(Machine& machine, const core::Clock* clock, const std::int32_t* actions,
+              Stepped<Observations> out, After after) {
+      using Step = StepLane<Env, Observations>;
+      machine.for_each(N, backend::Then{Step{env_, states(), clock, actions, out, seed_}, after});
+    }
+
+   private:
+    struct Places {
+      core::Layout all;
+      core::Place<typename Env::State> states;
+      constexpr Places() { states = all.place<typename Env::State>(N); }
+    };
+    static constexpr Places places{};
+    typename Env::State* states() { return arena_[places.states]; }
+
+    Env env_;
+    std::uint64_t seed_;
+    core::Arena<Machine> arena_;
+  };
+};
+
+}  // namespace polyq::env

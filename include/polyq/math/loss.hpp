@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+// Losses of a temporal-difference error: the value and its slope.
+#pragma once
+#include "polyq/core/config.hpp"
+#include "polyq/core/error.hpp"
+
+namespace polyq::math {
+
+/// δ², whose mean over a batch is PyTorch's mse_loss.
+struct Squared {
+  template <class V>
+  POLYQ_HD V value(V error) const {
+    return error * error;
+  }
+  template <class V>
+  POLYQ_HD V slope(V error) const {
+    return V(2) * error;
+  }
+  void check() const {}
+};
+
+/// Huber (1964), PyTorch's huber_loss: ½δ² within ±delta, a line beyond. For clipped rewards.
+struct Huber {
+  float delta = 1;
+
+  template <class V>
+  POLYQ_HD V value(V error) const {
+    const V size = error < 0 ? -error : error;
+    return size < V(delta) ? V(.5) * error * error : V(delta) * (size - V(.5) * V(delta));
+  }
+  template <class V>
+  POLYQ_HD V slope(V error) const {
+    return error < V(-delta) ? V(-delta) : error > V(delta) ? V(delta) : error;
+  }
+  void check() const { require(delta > 0, "Huber.delta", delta, "> 0"); }
+};
+
+}  // namespace polyq::math

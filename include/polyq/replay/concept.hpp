@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+// Replay: stores every step of every environment and samples transitions. Rows: what acting
+// writes; Batch: what the update reads.
+#pragma once
+#include <concepts>
+#include <cstdint>
+
+#include "polyq/backend/concept.hpp"
+#include "polyq/core/clock.hpp"
+#include "polyq/math/reward.hpp"
+
+namespace polyq::replay {
+
+/// One step of N environments; Observations is the backend's [O, N]. `next` is the observation
+/// before any reset. Row number = env steps before this step + environment.
+template <class Observations>
+struct Rows {
+  Observations observations, next;
+  std::int32_t* actions;
+  float* rewards;
+  std::uint8_t *terminated, *truncated;
+};
+
+/// B sampled transitions, Observations the backend's [O, B]. The bootstrapped target is
+/// reward + discount · Q(next): a termination has discount 0, a truncation has not.
+template <class Observations>
+struct Batch {
+  Observations observations, next;
+  std::int32_t* actions;
+  float *rewards, *discounts;
+  float* weights;      // of the gradient; only where the replay is `weighted`, else null
+  std::int64_t* rows;  // row numbers, counted from the first env step
+};
+
+/// What a replay must know of the run: γ, the seed of its draws, the reward that is learned from.
+struct RunFacts {
+  float discount;
+  std::uint64_t seed;
+  math::RewardTransform reward;
+};
+
+/// - On(machine, settings, facts) checks the settings (SettingsError) and owns the stored rows.
+/// - attach(N) once, before the first push. push, sample and reprioritize enqueue; sample before
+///   attach throws, since a recording freezes sizes.
+/// - weighted: whether sample writes Batch::weights.
+template <class R, class Machine, class Shapes>
+concept ReplayOn = std::
+    constructible_from<typename R::template On<Machine, Shapes>, Machine&, R, RunFacts>&& requires(
+        typename R::template On<Machine, Shapes>& on, Machine& machine, const core::Clock* clock,
+        Rows<typename Shapes::template Observations<1>> rows,
+        Batch<typename Shapes::template Observations<Shapes::B>> batch, const float* td) {
+  { R::weighted } -> std::convertible_to<bool>;
+  { R::batch_size } -> std::convertible_to<int>;
+  on.attach(std::int64_t{1});
+  on.push(machine, clock, rows);
+  on.sample(machine, clock, batch);
+  on.reprioritize(machine, batch, td);
+};
+
+}  // namespace polyq::replay

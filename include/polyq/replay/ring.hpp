@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: MIT
+// Ring: the stored rows as columns of one allocation, time-major: row number = env steps + lane.
+// The cursor is the clock's env-step count, so that a recording can push.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "polyq/core/arena.hpp"
+#include "polyq/core/error.hpp"
+#include "polyq/replay/concept.hpp"
+
+namespace polyq::replay {
+
+/// Views of the columns; passed by value into functors.
+template <int O>
+struct RingView {
+  float *observations, *next;  // [O, capacity]
+  std::int32_t* actions;
+  float* rewards;
+  std::uint8_t *terminated, *truncated;
+  std::int64_t capacity;
+
+  POLYQ_HD std::int64_t slot(std::int64_t row) const { return row % capacity; }
+};
+
+/// Stores environment e's row.
+template <class Observations>
+struct Push {
+  static constexpr int O = Observations::rows;
+  RingView<O> ring;
+  Rows<Observations> rows;
+  const core::Clock* clock;
+
+  POLYQ_HD void operator()(std::int64_t e) const {
+    const std::int64_t at = ring.slot(std::int64_t(clock->env_steps) + e);
+    for (int o = 0; o < O; ++o) {
+      ring.observations[at * O + o] = rows.observations(o, int(e));
+      ring.next[at * O + o] = rows.next(o, int(e));
+    }
+    ring.actions[at] = rows.actions[e];
+    ring.rewards[at] = rows.rewards[e];
+    ring.terminated[at] = rows.terminated[e];
+    ring.truncated[at] = rows.truncated[e];
+  }
+};
+
+/// Copies the row drawn for sample i into the batch.
+template <class Observations>
+struct Gather {
+  static constexpr int O = Observations::rows;
+  RingView<O> ring;
+  Batch<Observations> batch;
+  float discount;
+  math::RewardTransform reward;
+
+  POLYQ_HD void operator()(std::int64_t i) const {
+    const std::int64_t at = ring.slot(batch.rows[i]);
+    for (int o = 0; o < O; ++o) {
+      batch.observations(o, int(i)) = ring.observations[at * O + o];
+      batch.next(o, int(i)) = ring.next[at * O + o];
+    }
+    batch.actions[i] = ring.actions[at];
+    batch.rewards[i] = reward(ring.rewards[at]);
+    batch.discounts[i] = ring.terminated[at] ? 0.f : discount;
+  }
+};
+
+/// Draws the rows of one Philox block and gathers them at once: one pass over the batch.
+template <class Draw, class Observations>
+struct DrawAndGather {
+  Draw draw;
+  Gather<Observations> gather;
+
+  struct Each {
+    decltype(std::declval<const Draw&>().prepare()) draw;
+    Gather<Observations> gather;
+    POLYQ_HD void operator()(std::int64_t block) const {
+      const std::int64_t begin = block * Draw::rows_per_block;
+      draw(block);
+      for (std::int64_t i = begin; i < begin + Draw::rows_per_block && i < draw.batch; ++i)
+        gather(i);
+    }
+  };
+  POLYQ_HD Each prepare() const { return {draw.prepare(), gather}; }
+};
+
+template <class Machine, int O>
+class Ring {
+ public:
+  /// Throws DeviceError when the machine has not the memory.
+  Ring(Machine& machine, std::int64_t capacity, RunFacts facts)
+      : columns_(std::size_t(capacity)),
+        memory_(machine, columns_.all.bytes()),
+        view_{memory_[columns_.observations],
+              memory_[columns_.next],
+              memory_[columns_.actions],
+              memory_[columns_.rewards],
+              memory_[columns_.terminated],
+              memory_[columns_.truncated],
+              capacity},
+        facts_(facts) {}
+
+  /// Says how many environments push at a time; once, before the first push.
+  void attach(std::int64_t environments) {
+    require(environments_ == 0 || environments_ == environments,
+            "environments of a replay attached before", environments, shown(environments_));
+    require(view_.capacity % environments == 0, "replay capacity", view_.capacity,
+            "a multiple of the number of environments, " + shown(environments));
+    environments_ = environments;
+  }
+  template <class Observations>
+  void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
+    machine.for_each(Observations::columns, Push<Observations>{view_, rows, clock});
+  }
+  /// `draw` writes the row numbers of batch.rows, rows_per_block at a time.
+  template <class Draw, class Observations>
+  void draw_and_gather(Machine& machine, Draw draw, Batch<Observations> batch) {
+    if (environments_ == 0)
+      throw DeviceError("polyq: a sample before attach; make the Actor before the first update");
+    constexpr int blocks =
+        (Observations::columns + Draw::rows_per_block - 1) / Draw::rows_per_block;
+    const Gather<Observations> gather{view_, batch, facts_.discount, facts_.reward};
+    machine.for_each(blocks, DrawAndGather<Draw, Observations>{draw, gather});
+  }
+  std::int64_t capacity() const { return view_.capacity; }
+  std::uint64_t seed() const { return facts_.seed; }
+
+ private:
+  struct Columns {
+    explicit Columns(std::size_t n)
+        : observations(all.place<float>(n * O)),
+          next(all.place<float>(n * O)),
+          actions(all.place<std::int32_t>(n)),
+          rewards(all.place<float>(n)),
+          terminated(all.place<std::uint8_t>(n)),
+          truncated(all.place<std::uint8_t>(n)) {}
+    core::Layout all;
+    core::Place<float> observations, next;
+    core::Place<std::int32_t> actions;
+    core::Place<float> rewards;
+    core::Place<std::uint8_t> terminated, truncated;
+  };
+
+  Columns columns_;
+  core::Arena<Machine> memory_;
+  RingView<O> view_;
+  RunFacts facts_;
+  std::int64_t environments_ = 0;
+};
+
+}  // namespace polyq::replay

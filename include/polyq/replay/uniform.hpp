@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+// Uniform: every stored row with equal probability, with replacement (Lin 1992).
+#pragma once
+#include <cstdint>
+#include <limits>
+
+#include "polyq/core/random.hpp"
+#include "polyq/replay/ring.hpp"
+
+namespace polyq::replay {
+
+/// Row numbers from the sample stream, four to a Philox block.
+struct DrawRows {
+  static constexpr int rows_per_block = 4;
+  std::int64_t* rows;
+  const core::Clock* clock;
+  std::int64_t capacity;
+  std::uint64_t seed;
+  int batch;
+
+  struct Each {
+    std::int64_t* rows;
+    std::int64_t oldest;
+    std::uint32_t stored;
+    std::uint64_t step, seed;
+    int batch;
+    POLYQ_HD void operator()(std::int64_t block) const {
+      const core::Words words =
+          core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
+      const std::int64_t begin = block * rows_per_block;
+      for (int k = 0; k < rows_per_block && begin + k < batch; ++k)
+        rows[begin + k] = oldest + core::below(words.word[k], stored);
+    }
+  };
+  POLYQ_HD Each prepare() const {
+    const std::int64_t pushed = std::int64_t(clock->env_steps);
+    const std::int64_t stored = pushed < capacity ? pushed : capacity;
+    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed, batch};
+  }
+};
+
+template <int BatchSize>
+struct Uniform {
+  static_assert(BatchSize > 0, "polyq::replay::Uniform: the batch is below 1; Uniform<64>");
+  static constexpr int batch_size = BatchSize;
+  static constexpr bool weighted = false;
+
+  std::int64_t capacity = 50'000;  // rows; a multiple of the number of environments
+
+  void check() const {
+    constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+    require(capacity >= batch_size && capacity <= most, "Uniform.capacity", capacity,
+            "[" + shown(batch_size) + " (the batch size), " + shown(most) + "]");
+  }
+
+  template <class Machine, class Shapes>
+  class On {
+    using Sampled = Batch<typename Shapes::template Observations<Shapes::B>>;
+
+   public:
+    On(Machine& machine, const Uniform& settings, RunFacts facts)
+        : ring_(machine, (settings.check(), settings.capacity), facts) {}
+
+    void attach(std::int64_t environments) { ring_.attach(environments); }
+
+    template <class Observations>
+    void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
+      ring_.push(machine, clock, rows);
+    }
+    /// At least one row must have been pushed when this runs.
+    void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
+      const DrawRows draw{batch.rows, clock, ring_.capacity(), ring_.seed(), Shapes::B};
+      ring_.draw_and_gather(machine, draw, batch);
+    }
+    void reprioritize(Machine&, Sampled, const float*) {}
+
+   private:
+    Ring<Machine, Shapes::O> ring_;
+  };
+};
+
+}  // namespace polyq::replay

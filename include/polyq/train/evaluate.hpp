@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Evaluator: greedy returns of raw rewards on sets of evaluation seeds that never meet.
+#pragma once
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "polyq/core/arena.hpp"
+#include "polyq/core/random.hpp"
+#include "polyq/dqn/dqn.hpp"
+#include "polyq/math/explore.hpp"
+
+namespace polyq {
+
+/// What an evaluation is for: to choose the best agent, to decide to stop, to be reported. A score
+/// that was used for a decision is biased by it and is never reported.
+enum class SeedSet : std::uint64_t { select = 1, stop, report };
+
+/// Of the undiscounted returns of greedy episodes.
+struct Score {
+  double mean = 0, deviation = 0;
+  int episodes = 0;
+};
+
+/// Copies a span, over any lane of values.
+struct CopyElement {
+  float* to;
+  const float* from;
+  template <class Lane>
+  POLYQ_HD void operator()(Lane i) const {
+    i.store(to, i.load(from));
+  }
+};
+
+template <class Agent, class Outputs>
+struct ChooseGreedy {
+  typename Agent::RuleType rule;
+  Outputs outputs;
+  std::int32_t* actions;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    float room[Agent::A];
+    const float* values = rule.template values<Agent::A>(outputs.column(int(e)), room);
+    actions[e] = math::argmax(values, Agent::A);
+  }
+};
+
+/// Adds lane e's reward to its return until its first episode has ended.
+struct AccountGreedy {
+  const float* rewards;
+  const std::uint8_t *terminated, *truncated;
+  double* returns;
+  std::uint8_t* ended;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    if (ended[e]) return;
+    returns[e] += rewards[e];
+    ended[e] = terminated[e] || truncated[e];
+  }
+};
+
+/// Must die before its agent. `Environments` are those of evaluation.
+template <class Agent, class Environments>
+class Evaluator {
+ public:
+  Evaluator(Agent& agent, const Environments& environments)
+      : agent_(&agent),
+        arena_(agent.machine(), places.all.bytes()),
+        environments_(agent.machine(), environments, seed(agent.settings().seed)),
+        step_(agent.machine().record(Step{this})),
+        ended_(N),
+        returns_(N) {}
+
+  /// The score of `parameters` [P] on the first `episodes` seeds of a set; the same seeds at every
+  /// call. Waits. Throws EnvironmentError when an episode does not end.
+  Score score(SeedSet set, int episodes, const float* parameters) {
+    auto& machine = agent_->machine();
+    machine.for_each_element(Agent::P, CopyElement{arena_[places.parameters], parameters});
+    double sum = 0, squares = 0;
+    for (int done = 0; done < episodes; done += N) {
+      run_wave(std::uint64_t(set) << 56 | std::uint64_t(done) * episode_step_limit);
+      for (int e = 0; e < N && done + e < episodes; ++e) {
+        sum += returns_[e];
+        squares += returns_[e] * returns_[e];
+      }
+    }
+    const double mean = sum / episodes;
+    const double variance = episodes > 1 ? (squares - sum * mean) / (episodes - 1) : 0;
+    return {mean, std::sqrt(std::max(0., variance)), episodes};
+  }
+
+ private:
+  static constexpr int N = Environments::count;
+  static constexpr std::uint64_t episode_step_limit = 1'000'000;
+  static constexpr std::uint64_t steps_between_looks = 25;
+  using Machine = typename Agent::Machine;
+  using Observations = typename Agent::template Observations<N>;
+  using Outputs = typename Agent::template Outputs<N>;
+
+  struct Step {
+    Evaluator* evaluator;
+    void operator()() const { evaluator->enqueue_step(); }
+  };
+
+  struct Places {
+    core::Layout all;
+    core::Place<float> parameters, observations, next, outputs, tape, rewards;
+    core::Place<std::int32_t> actions;
+    core::Place<std::uint8_t> terminated, truncated, ended;
+    core::Place<double> returns;
+    core::Place<core::Clock> clock;
+
+    constexpr Places() {
+      using Storage = typename Agent::Storage;
+      using Network = typename Agent::NetworkType;
+      parameters = all.place<float>(Agent::P);
+      observations = all.place<float>(Storage::activation_size(Agent::O, N));
+      next = all.place<float>(Storage::activation_size(Agent::O, N));
+      outputs = all.place<float>(Storage::activation_size(Network::out, N));
+      tape = all.place<float>(Network::template tape_size<Storage, N>());
+      rewards = all.place<float>(N);
+      actions = all.place<std::int32_t>(N);
+      terminated = all.place<std::uint8_t>(N);
+      truncated = all.place<std::uint8_t>(N);
+      ended = all.place<std::uint8_t>(N);
+      returns = all.place<double>(N);
+      clock = all.place<core::Clock>(1);
+    }
+  };
+  static constexpr Places places{};
+
+  static std::uint64_t seed(std::uint64_t seed) {
+    const core::Words words = core::philox(seed, core::Stream::evaluation, 0, 0);
+    return std::uint64_t{words.word[1]} << 32 | words.word[0];
+  }
+
+  /// One greedy episode in every lane; draws are numbered from `first_env_step`.
+  void run_wave(std::uint64_t first_env_step) {
+    auto& machine = agent_->machine();
+    const core::Clock start{first_env_step, 0};
+    machine.upload(arena_[places.clock], &start, 1);
+    machine.zero(arena_[places.returns], N * sizeof(double));
+    machine.zero(arena_[places.ended], N);
+    environments_.reset(machine, arena_[places.clock], Observations{arena_[places.observations]});
+    std::uint64_t steps = 0;
+    do {
+      if (steps >= episode_step_limit)
+        throw EnvironmentError("polyq: environment " + std::string(Environments::Source::name) +
+                               ": a greedy episode did not end within " +
+                               shown(episode_step_limit) + " steps; let it truncate");
+      for (std::uint64_t i = 0; i < steps_between_looks; ++i, ++steps) {
+        if constexpr (Environments::recordable) {
+          step_();
+        } else {
+          enqueue_step();
+        }
+      }
+      machine.download(ended_.data(), arena_[places.ended], N);
+    } while (std::find(ended_.begin(), ended_.end(), 0) != ended_.end());
+    machine.download(returns_.data(), arena_[places.returns], N);
+  }
+
+  void enqueue_step() {
+    auto& machine = agent_->machine();
+    core::Clock* clock = arena_[places.clock];
+    const Observations observations{arena_[places.observations]}, next{arena_[places.next]};
+    const Outputs outputs{arena_[places.outputs]};
+    float* rewards = arena_[places.rewards];
+    std::uint8_t *terminated = arena_[places.terminated], *truncated = arena_[places.truncated];
+    agent_->template forward<N>(nn::Role::evaluation, arena_[places.parameters], observations,
+                                outputs, arena_[places.tape]);
+    machine.for_each(N,
+                     ChooseGreedy<Agent, Outputs>{agent_->rule(), outputs, arena_[places.actions]});
+    environments_.step(
+        machine, clock, arena_[places.actions],
+        env::Stepped<Observations>{next, observations, rewards, terminated, truncated},
+        AccountGreedy{rewards, terminated, truncated, arena_[places.returns],
+                      arena_[places.ended]});
+    machine.for_each(1, core::Tick{clock, N, 0});
+  }
+
+  Agent* agent_;
+  core::Arena<Machine> arena_;
+  typename Environments::template On<Machine> environments_;
+  decltype(std::declval<Machine&>().record(std::declval<Step>())) step_;
+  std::vector<std::uint8_t> ended_;
+  std::vector<double> returns_;
+};
+
+}  // namespace polyq

@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: MIT
+// train: acts, updates when due, evaluates, keeps the best agent and stops when the goal is met.
+#pragma once
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <limits>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "polyq/env/vectorized.hpp"
+#include "polyq/train/evaluate.hpp"
+#include "polyq/train/observer.hpp"
+#include "polyq/train/settings.hpp"
+#include "polyq/train/steps.hpp"
+#include "polyq/train/watch.hpp"
+
+namespace polyq {
+
+/// Why a run ended.
+enum class Ending { budget, goal, observer };
+
+struct TrainResult {
+  Ending ending = Ending::budget;
+  bool solved = false;  // the best agent reached the goal on the report seeds
+  std::uint64_t env_steps = 0, updates = 0, episodes = 0;  // of this run
+  double seconds = 0;          // of the run, its evaluations included, without the final report
+  double training_return = 0;  // mean of the last 100 training episodes; NaN if none ended
+  float largest_value = 0;     // |Q| seen at a chunk's end
+  Score best, last;            // on the report seeds, evaluated once, at the end
+  std::uint64_t best_env_steps = 0;    // when the best agent was met
+  std::vector<float> best_parameters;  // PyTorch's order, for Dqn::set_parameters
+};
+
+namespace detail {
+
+/// The parameters that did best on the select seeds, kept in backend memory.
+template <class Agent>
+class BestAgent {
+ public:
+  explicit BestAgent(Agent& agent)
+      : agent_(&agent), memory_(agent.machine().template allocate<float>(Agent::P)) {}
+
+  void keep(double mean, std::uint64_t env_steps) {
+    agent_->machine().for_each_element(Agent::P, CopyElement{memory_.get(), agent_->online()});
+    mean_ = mean;
+    env_steps_ = env_steps;
+  }
+  bool is_beaten_by(double mean) const { return !mean_ || mean > *mean_; }
+  const float* parameters() const { return memory_.get(); }
+  std::uint64_t env_steps() const { return env_steps_; }
+
+ private:
+  Agent* agent_;
+  typename Agent::Machine::template Owned<float> memory_;
+  std::optional<double> mean_;
+  std::uint64_t env_steps_ = 0;
+};
+
+/// One run: its parts and where it stands.
+template <class Agent, class Environments>
+class Run {
+  static constexpr std::uint64_t N = Environments::count;
+  using Clock = std::chrono::steady_clock;
+  using Evaluation = decltype(std::declval<const Environments&>().evaluation());
+
+ public:
+  Run(Agent& agent, const Environments& environments, const TrainSettings& settings)
+      : agent_(agent),
+        settings_((settings.check(N), settings)),
+        chunk_(std::max(settings.chunk_env_steps / N, std::uint64_t{1}) * N),
+        steps_(agent, environments, chunk_),
+        watch_(agent, steps_.actor(), Environments::Source::name),
+        evaluator_(agent, environments.evaluation()),
+        best_(agent),
+        goal_(settings.goal ? settings.goal : env::goal_of<typename Environments::Source>()) {
+    core::Clock now;
+    agent.machine().download(&now, agent.clock(), 1);
+    first_row_ = now.env_steps;
+  }
+
+  template <class... Observers>
+  TrainResult operator()(Observers&... observers) {
+    const auto begin = Clock::now();
+    for (bool going = true; going && result_.env_steps < settings_.env_steps;) {
+      Chunk chunk = run_chunk();
+      chunk.seconds = seconds_since(begin);
+      const auto tell = [&](auto& observer) {
+        if (!lets_go_on(observer, chunk)) result_.ending = Ending::observer;
+      };
+      (tell(observers), ...);
+      if (result_.ending == Ending::budget && evaluation_due() && goal_met())
+        result_.ending = Ending::goal;
+      going = result_.ending == Ending::budget;
+    }
+    result_.seconds = seconds_since(begin);
+    report();
+    return std::move(result_);
+  }
+
+ private:
+  static double seconds_since(Clock::time_point begin) {
+    return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  /// Up to the next multiple of the chunk, of the evaluation period, or the end.
+  std::uint64_t chunk_end() const {
+    const std::uint64_t done = result_.env_steps, period = settings_.evaluation_period_env_steps;
+    std::uint64_t end = std::min(settings_.env_steps, (done / chunk_ + 1) * chunk_);
+    if (period > 0) end = std::min(end, (done / period + 1) * period);
+    return end;
+  }
+  Chunk run_chunk() {
+    const std::uint64_t begin = result_.env_steps, end = chunk_end();
+    while (result_.env_steps < end) {
+      result_.env_steps += N;
+      const std::uint64_t due = settings_.updates_due(result_.env_steps);
+      if (result_.updates < due) {
+        steps_.act_and_update();
+        ++result_.updates;
+      } else {
+        steps_.act();
+      }
+      for (; result_.updates < due; ++result_.updates) agent_.update();
+    }
+    agent_.machine().synchronize();
+    Chunk chunk = watch_.look(first_row_ + begin, first_row_ + end, result_.updates > 0);
+    chunk.env_steps = result_.env_steps;
+    chunk.total_env_steps = settings_.env_steps;
+    chunk.updates = result_.updates;
+    result_.largest_value = std::max(result_.largest_value, chunk.largest_value);
+    return chunk;
+  }
+
+  bool evaluation_due() const {
+    const std::uint64_t period = settings_.evaluation_period_env_steps;
+    return period > 0 && result_.updates > 0 && result_.env_steps % period == 0;
+  }
+  /// Evaluates, keeps the best agent, and says whether this one may stop the run; if so, it is the
+  /// best one, though another may have had the better few episodes.
+  bool goal_met() {
+    const double selected =
+        evaluator_.score(SeedSet::select, settings_.select_episodes, agent_.online()).mean;
+    if (best_.is_beaten_by(selected)) best_.keep(selected, result_.env_steps);
+    if (!settings_.early_stop || !goal_ || selected < goal_->solved) return false;
+    const double stopping =
+        evaluator_.score(SeedSet::stop, settings_.stop_episodes, agent_.online()).mean;
+    if (stopping < goal_->stop) return false;
+    best_.keep(selected, result_.env_steps);
+    return true;
+  }
+  void report() {
+    const int episodes = settings_.report_episodes;
+    if (best_.is_beaten_by(-std::numeric_limits<double>::infinity()))
+      best_.keep(0, result_.env_steps);  // none was evaluated: the last is the best
+    result_.last = evaluator_.score(SeedSet::report, episodes, agent_.online());
+    result_.best = best_.env_steps() == result_.env_steps
+                       ? result_.last
+                       : evaluator_.score(SeedSet::report, episodes, best_.parameters());
+    result_.best_env_steps = best_.env_steps();
+    result_.best_parameters = agent_.parameters(best_.parameters());
+    result_.solved = goal_ && result_.best.mean >= goal_->solved;
+    result_.episodes = watch_.episodes();
+    result_.training_return = watch_.training_return();
+  }
+
+  Agent& agent_;
+  TrainSettings settings_;
+  std::uint64_t chunk_;
+  Steps<Agent, Environments> steps_;
+  Watch<Agent, Actor<Agent, Environments>> watch_;
+  Evaluator<Agent, Evaluation> evaluator_;
+  BestAgent<Agent> best_;
+  std::optional<env::Goal> goal_;
+  std::uint64_t first_row_ = 0;
+  TrainResult result_;
+};
+
+}  // namespace detail
+
+/// Trains `agent` in environments that step together: Vectorized, or Host around a simulator.
+/// The agent keeps its last parameters; the best are in the result. Waits at each chunk's end.
+/// Throws SettingsError, EnvironmentError, DivergenceError.
+template <class Agent, class Environments, Observer... Observers>
+TrainResult train(Agent& agent, const Environments& environments,
+                  const TrainSettings& settings = {}, Observers&&... observers) {
+  if constexpr (env::Environment<Environments>) {
+    return train(agent, env::Vectorized<Environments, 1>{environments}, settings, observers...);
+  } else if constexpr (CheckEnvironment<Agent, Environments>::sound) {
+    detail::Run<Agent, Environments> run(agent, environments, settings);
+    return run(observers...);
+  } else {
+    return {};
+  }
+}
+
+}  // namespace polyq

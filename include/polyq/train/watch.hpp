@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: MIT
+// Watch: looks at a run at each chunk's end: episodes, the largest value beside its bound, and
+// whether environment or learning went wrong.
+#pragma once
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "polyq/core/error.hpp"
+#include "polyq/train/observer.hpp"
+
+namespace polyq {
+
+/// The largest |Q| that discounted rewards allow: r_max / (1 − γ).
+inline float value_bound(float largest_reward, float discount) {
+  return discount < 1 ? largest_reward / (1 - discount) : std::numeric_limits<float>::infinity();
+}
+
+/// A run has diverged when |Q| is not finite or over a hundred times its bound; a bound of 0, when
+/// no reward was seen yet, says nothing.
+inline bool has_diverged(float largest_value, float bound) {
+  return !std::isfinite(largest_value) || (bound > 0 && largest_value > 100 * bound);
+}
+
+template <class Agent, class Actor>
+class Watch {
+ public:
+  /// `name` is the environment's, for messages.
+  Watch(Agent& agent, Actor& actor, const char* name)
+      : agent_(&agent), actor_(&actor), name_(name) {}
+
+  /// Looks at rows [first, last), the chunk's; `updated`: whether a batch was learned from. Waits.
+  /// Throws EnvironmentError or DivergenceError. The chunk's episodes live until the next look.
+  Chunk look(std::uint64_t first, std::uint64_t last, bool updated) {
+    actor_->download_lanes(lanes_);
+    refuse_faults();
+    episodes_.clear();
+    actor_->download_episodes(first, last, episodes_);
+    for (const EpisodeEnd& end : episodes_) window_[ended_++ % window_.size()] = end.episode_return;
+
+    Chunk chunk{};
+    chunk.exploration = agent_->settings().exploration.at(last);
+    chunk.training_return = training_return();
+    chunk.episodes = episodes_;
+    chunk.value_bound = value_bound(largest_reward(), agent_->settings().discount);
+    chunk.largest_value = updated ? largest_value() : 0;
+    if (has_diverged(chunk.largest_value, chunk.value_bound)) refuse_divergence(chunk, last);
+    return chunk;
+  }
+  std::uint64_t episodes() const { return ended_; }
+
+  /// Mean of the last 100 training episodes; NaN before the first ended.
+  double training_return() const {
+    const std::size_t count = std::min<std::uint64_t>(ended_, window_.size());
+    double sum = 0;
+    for (std::size_t i = 0; i < count; ++i) sum += window_[i];
+    return count == 0 ? std::numeric_limits<double>::quiet_NaN() : sum / double(count);
+  }
+
+ private:
+  void refuse_faults() const {
+    for (std::size_t e = 0; e < lanes_.size(); ++e) {
+      const Lane& lane = lanes_[e];
+      if (!lane.faulty) continue;
+      const std::string what = lane.fault_index == Lane::reward_index
+                                   ? std::string("reward")
+                                   : "observation[" + shown(lane.fault_index) + "]";
+      throw EnvironmentError("polyq: environment " + std::string(name_) + ", lane " + shown(e) +
+                             ", env step " + shown(lane.fault_row + 1) + ": " + what + " = " +
+                             shown(lane.fault_value) + "; allowed: finite numbers");
+    }
+  }
+  [[noreturn]] static void refuse_divergence(const Chunk& chunk, std::uint64_t env_steps) {
+    throw DivergenceError(
+        "polyq: learning diverged by env step " + shown(env_steps) +
+        ": largest |Q| = " + shown(chunk.largest_value) +
+        "; allowed: up to 100 times r_max / (1 - discount) = " + shown(chunk.value_bound) +
+        "; lower the learning rate or copy the target more slowly");
+  }
+  float largest_reward() const {
+    float largest = 0;
+    for (const Lane& lane : lanes_) largest = std::max(largest, lane.largest_reward);
+    return agent_->settings().reward(largest);
+  }
+  /// NaN where any value is not finite.
+  float largest_value() {
+    constexpr int stride = Agent::template Outputs<Agent::B>::stride;
+    std::array<float, Agent::A> room;
+    outputs_.resize(std::size_t(stride) * Agent::B);
+    agent_->machine().download(outputs_.data(), agent_->now().data, outputs_.size());
+    float largest = 0;
+    for (int b = 0; b < Agent::B; ++b) {
+      const float* values = agent_->rule().template values<Agent::A>(
+          outputs_.data() + std::size_t(b) * stride, room.data());
+      for (int a = 0; a < Agent::A; ++a) {
+        if (!std::isfinite(values[a])) return std::numeric_limits<float>::quiet_NaN();
+        largest = std::max(largest, std::abs(values[a]));
+      }
+    }
+    return largest;
+  }
+
+  Agent* agent_;
+  Actor* actor_;
+  const char* name_;
+  std::vector<Lane> lanes_;
+  std::vector<EpisodeEnd> episodes_;
+  std::vector<float> outputs_;
+  std::array<double, 100> window_{};
+  std::uint64_t ended_ = 0;
+};
+
+}  // namespace polyq
