@@ -152,7 +152,7 @@ struct EigenCpuOf {
                                       tile::Activate<math::Identity>{});
         tile::column_sum<Packets, DY::stride, DY::columns, DY::stride>(dy.data, dbias);
       } else {
-        for (int out = 0; out < Out; ++out) dbias[out] = row_sum(dy, out);
+        row_sums(dy, dbias);
         if constexpr (In >= Lanes) {
           constexpr tile::ProductShape shape{.m = X::stride,
                                              .n = Out,
@@ -206,18 +206,28 @@ struct EigenCpuOf {
                                       tile::PullThrough<Below>{x.data, dx.data});
       }
     }
+    /// Of a matrix whose columns are not padded: four samples side by side make four chains.
     template <class M>
-    static float row_sum(M m, int row) {
-      float total = 0;
-      for (int column = 0; column < M::columns; ++column) total += m(row, column);
-      return total;
+    static void row_sums(M m, float* sums) {
+      static_assert(M::stride == M::rows);
+      constexpr int chains = 4, whole = M::columns / chains * chains;
+      float part[chains * M::rows]{};
+      for (int sample = 0; sample < whole; sample += chains)
+        for (int i = 0; i < chains * M::rows; ++i) part[i] += m.column(sample)[i];
+      for (int row = 0; row < M::rows; ++row) {
+        sums[row] = 0;
+        for (int chain = 0; chain < chains; ++chain) sums[row] += part[chain * M::rows + row];
+        for (int sample = whole; sample < M::columns; ++sample) sums[row] += m(row, sample);
+      }
     }
 
     template <class T, int R, int C, int S>
     static auto map(core::Matrix<T, R, C, S> m) {
       using Plain = Eigen::Matrix<float, R, C>;
       using Mapped = std::conditional_t<std::is_const_v<T>, const Plain, Plain>;
-      return Eigen::Map<Mapped, Eigen::Unaligned, Eigen::OuterStride<S>>(m.data);
+      // Eigen's single row is one vector, so that its stride is an inner one.
+      using Stride = std::conditional_t<R == 1, Eigen::InnerStride<S>, Eigen::OuterStride<S>>;
+      return Eigen::Map<Mapped, Eigen::Unaligned, Stride>(m.data);
     }
     template <class M>
     static auto map(core::Transposed<M> m) {

@@ -116,9 +116,12 @@ class AccountStep {
   }
 };
 
-template <class Agent, class Environments,
-          bool Sound = CheckEnvironment<Agent, Environments>::sound>
-class Actor {};
+/// Environments that do not fit: the sentence that says so.
+template <class Agent, class Environments, bool Sound = FitsAgent<Environments, Agent>>
+class Actor : RefuseEnvironments<Environments, Agent> {
+ public:
+  explicit Actor(Agent&, const Environments&, std::uint64_t = 0) {}
+};
 
 /// Must die before its agent. Enqueues everything, unless the environments wait in their step.
 template <class Agent, class Environments>

@@ -41,14 +41,15 @@ struct SyncTarget {
   }
 };
 
-/// Where the ladder refuses a composition, this empty agent stands in, so that the ladder's
-/// sentence comes alone.
-template <class Backend, class Network, class Replay, class Optimizer, class Rule, class Comm,
-          bool Sound = CheckComposition<Backend, Network, Replay, Optimizer, Rule, Comm>::sound>
-class Dqn {
+/// A composition that the ladder refuses: its sentence, and an empty agent, so that the sentence
+/// comes alone.
+template <class Backend, class Network, class Replay, class Optimizer,
+          class Rule = rule::QLearning<>, class Comm = comm::None,
+          bool Sound = ComposesDqn<Backend, Network, Replay, Optimizer, Rule, Comm>>
+class Dqn : RefuseComposition<Backend, Network, Replay, Optimizer, Rule, Comm> {
  public:
-  template <class... Policies>
-  explicit Dqn(Policies&&...) {}
+  explicit Dqn(const Backend&, const Network&, const Replay&, const Optimizer&, DqnSettings = {},
+               const Rule& = {}, const Comm& = {}) {}
 };
 
 /// An agent that learns: the networks, the replay, the optimizer, and what an update needs between

@@ -21,7 +21,18 @@ struct RingView {
   std::uint8_t *terminated, *truncated;
   std::int64_t capacity;
 
-  POLYQ_HD std::int64_t slot(std::int64_t row) const { return row % capacity; }
+  /// Where stored rows stand, by one division for all of them.
+  struct Slots {
+    std::int64_t oldest_lap, capacity;  // the oldest stored row's lap begins at row `oldest_lap`
+    POLYQ_HD std::int64_t operator()(std::int64_t row) const {
+      const std::int64_t at = row - oldest_lap;
+      return at < capacity ? at : at - capacity;
+    }
+  };
+  POLYQ_HD Slots slots(std::int64_t pushed) const {
+    const std::int64_t oldest = pushed < capacity ? 0 : pushed - capacity;
+    return {oldest / capacity * capacity, capacity};
+  }
 };
 
 /// Stores environment e's row.
@@ -33,7 +44,7 @@ struct Push {
   const core::Clock* clock;
 
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::int64_t at = ring.slot(std::int64_t(clock->env_steps) + e);
+    const std::int64_t at = (std::int64_t(clock->env_steps) + e) % ring.capacity;
     for (int o = 0; o < O; ++o) {
       ring.observations[at * O + o] = rows.observations(o, int(e));
       ring.next[at * O + o] = rows.next(o, int(e));
@@ -50,12 +61,13 @@ template <class Observations>
 struct Gather {
   static constexpr int O = Observations::rows;
   RingView<O> ring;
+  typename RingView<O>::Slots slots;
   Batch<Observations> batch;
   float discount;
   math::RewardTransform reward;
 
   POLYQ_HD void operator()(std::int64_t i) const {
-    const std::int64_t at = ring.slot(batch.rows[i]);
+    const std::int64_t at = slots(batch.rows[i]);
     for (int o = 0; o < O; ++o) {
       batch.observations(o, int(i)) = ring.observations[at * O + o];
       batch.next(o, int(i)) = ring.next[at * O + o];
@@ -69,8 +81,13 @@ struct Gather {
 /// Draws the rows of one Philox block and gathers them at once: one pass over the batch.
 template <class Draw, class Observations>
 struct DrawAndGather {
+  static constexpr int O = Observations::rows;
   Draw draw;
-  Gather<Observations> gather;
+  RingView<O> ring;
+  Batch<Observations> batch;
+  float discount;
+  math::RewardTransform reward;
+  const core::Clock* clock;
 
   struct Each {
     decltype(std::declval<const Draw&>().prepare()) draw;
@@ -82,7 +99,10 @@ struct DrawAndGather {
         gather(i);
     }
   };
-  POLYQ_HD Each prepare() const { return {draw.prepare(), gather}; }
+  POLYQ_HD Each prepare() const {
+    const auto slots = ring.slots(std::int64_t(clock->env_steps));
+    return {draw.prepare(), {ring, slots, batch, discount, reward}};
+  }
 };
 
 template <class Machine, int O>
@@ -115,13 +135,14 @@ class Ring {
   }
   /// `draw` writes the row numbers of batch.rows, rows_per_block at a time.
   template <class Draw, class Observations>
-  void draw_and_gather(Machine& machine, Draw draw, Batch<Observations> batch) {
+  void draw_and_gather(Machine& machine, const core::Clock* clock, Draw draw,
+                       Batch<Observations> batch) {
     if (environments_ == 0)
       throw DeviceError("polyq: a sample before attach; make the Actor before the first update");
     constexpr int blocks =
         (Observations::columns + Draw::rows_per_block - 1) / Draw::rows_per_block;
-    const Gather<Observations> gather{view_, batch, facts_.discount, facts_.reward};
-    machine.for_each(blocks, DrawAndGather<Draw, Observations>{draw, gather});
+    machine.for_each(blocks, DrawAndGather<Draw, Observations>{draw, view_, batch, facts_.discount,
+                                                               facts_.reward, clock});
   }
   std::int64_t capacity() const { return view_.capacity; }
   std::uint64_t seed() const { return facts_.seed; }

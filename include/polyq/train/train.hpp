@@ -86,7 +86,7 @@ class Run {
     for (bool going = true; going && result_.env_steps < settings_.env_steps;) {
       Chunk chunk = run_chunk();
       chunk.seconds = seconds_since(begin);
-      const auto tell = [&](auto& observer) {
+      [[maybe_unused]] const auto tell = [&](auto& observer) {
         if (!lets_go_on(observer, chunk)) result_.ending = Ending::observer;
       };
       (tell(observers), ...);
@@ -186,10 +186,11 @@ TrainResult train(Agent& agent, const Environments& environments,
                   const TrainSettings& settings = {}, Observers&&... observers) {
   if constexpr (env::Environment<Environments>) {
     return train(agent, env::Vectorized<Environments, 1>{environments}, settings, observers...);
-  } else if constexpr (CheckEnvironment<Agent, Environments>::sound) {
+  } else if constexpr (FitsAgent<Environments, Agent>) {
     detail::Run<Agent, Environments> run(agent, environments, settings);
     return run(observers...);
   } else {
+    Actor refused(agent, environments);
     return {};
   }
 }

@@ -1,0 +1,4 @@
+// error: polyq::Dqn: the 6th argument is not a rule; rule::QLearning\{\} is one
+#include "parts.hpp"
+
+int main() { Dqn agent{backend::Reference{}, Net{}, Rows{}, optim::Adam{}, {}, math::Huber{}}; }

@@ -1,0 +1,386 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Runs the trainers as their users do: trainer_test.py PATH_OF_CPU PATH_OF_FAULTY."""
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+CPU, FAULTY = (os.path.abspath(path) for path in sys.argv[1:3])
+KEYS = {"env", "seed", "ending", "solved", "env_steps", "updates", "episodes", "train_seconds",
+        "mean_return", "last_mean_return", "training_return", "largest_value", "weights_fnv1a",
+        "batch_size", "hidden", "num_envs", "backend"}
+SHORT = ["--total-timesteps", "2000"]  # 999 updates of the default settings
+EASY = ["--solved-at", "30", "--stop-at", "30"]  # any machine's rounding gets there
+ENDLESS = ["--total-timesteps", "1000000000", "--no-early-stop"]
+WHOLE = "whole numbers"
+
+
+def train(*arguments, trainer=CPU):
+    return subprocess.run([trainer, *arguments], capture_output=True, text=True, timeout=600)
+
+
+def last_object(output):
+    """The JSON object of the last line of standard output; NaN and infinities are refused."""
+    return json.loads(output.splitlines()[-1], parse_constant=lambda name: 1 / 0)
+
+
+class Trainer(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    def file(self, text):
+        path = os.path.join(self.folder, "trainer.toml")
+        with open(path, "w") as stream:
+            stream.write(text)
+        return path
+
+    def refused(self, arguments, *mentioned, trainer=CPU):
+        """Exit 2, nothing on standard output, one line of error that holds every word."""
+        done = train(*arguments, trainer=trainer)
+        where = f"{arguments}: {done.stdout}{done.stderr}"
+        self.assertEqual(done.returncode, 2, where)
+        self.assertEqual(done.stdout, "", where)
+        errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+        self.assertEqual(len(errors), 1, where)
+        for word in mentioned:
+            self.assertIn(word, errors[0], where)
+
+    def config(self, *arguments):
+        done = train("--print-config", *arguments)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.stderr, "")
+        return done.stdout
+
+    def object(self, done, ending, solved=None):
+        found = last_object(done.stdout)
+        self.assertEqual(set(found), KEYS)
+        self.assertEqual(found["ending"], ending)
+        self.assertRegex(found["weights_fnv1a"], "^[0-9a-f]{16}$")
+        if solved is not None:
+            self.assertIs(found["solved"], solved)
+        return found
+
+
+class Endings(Trainer):
+    def test_solved(self):
+        done = train(*EASY, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        best, verdict, _ = done.stdout.splitlines()
+        self.assertRegex(best, r"^best agent \(at \d+ env steps\): [\d.]+ \+/- [\d.]+; "
+                               r"last agent: [\d.]+ \+/- [\d.]+$")
+        self.assertRegex(verdict, r"^solved CartPole-v1: mean return [\d.]+ over 100 greedy "
+                                  r"episodes, \d+ env steps, [\d.]+ s$")
+        found = self.object(done, "goal", True)
+        self.assertGreaterEqual(found["mean_return"], 30)
+        self.assertIn(f" {found['env_steps']} env steps", verdict)
+        self.assertIn(f"{found['mean_return']:.1f}", verdict)
+
+    def test_not_solved(self):
+        done = train(*SHORT, "--json", "--no-early-stop", "--evaluation-episodes", "20",
+                     "--solved-at", "501")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertRegex(done.stdout.splitlines()[-2],
+                         r"^not solved: CartPole-v1, mean return [\d.]+ over 20 greedy episodes, "
+                         r"2000 env steps, [\d.]+ s$")
+        found = self.object(done, "budget", False)
+        self.assertEqual((found["env_steps"], found["updates"]), (2000, 999))
+
+    def test_without_json_the_verdict_is_last(self):
+        done = train(*SHORT, *EASY)
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+        self.assertRegex(done.stdout.splitlines()[-1], "^(not )?solved")
+
+    def test_no_early_stop(self):
+        done = train("--total-timesteps", "4000", "--no-early-stop", "--solved-at", "1", "--json")
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(self.object(done, "budget", True)["env_steps"], 4000)
+
+    def test_diverged(self):
+        done = train("--learning-rate", "1e30", "--json")
+        self.assertEqual(done.returncode, 2)
+        self.assertEqual(len(done.stdout.splitlines()), 1)
+        self.assertIn("error: polyq: learning diverged by env step 2000", done.stderr)
+        found = self.object(done, "diverged", False)
+        self.assertIsNone(found["mean_return"])
+        self.assertEqual((found["env_steps"], found["updates"]), (2000, 999))
+        self.assertEqual(train("--learning-rate", "1e30").stdout, "")
+
+    def test_environment_error(self):
+        done = train("--json", trainer=FAULTY)
+        self.assertEqual(done.returncode, 2)
+        self.assertRegex(done.stderr, r"error: polyq: environment Faulty, lane \d+, env step \d+: "
+                                      r"observation\[0\] = -?nan; allowed: finite numbers")
+        self.assertIsNone(self.object(done, "environment error", False)["mean_return"])
+
+    def test_nothing_learned_is_null_not_nan(self):
+        done = train("--json", "--total-timesteps", "8", "--learning-starts", "8",
+                     "--evaluation-frequency", "0")
+        self.assertEqual(done.returncode, 1)
+        self.assertIsNone(self.object(done, "budget")["training_return"])
+
+
+class Signals(Trainer):
+    def start(self, *arguments):
+        """A run that has begun to train; its pipes."""
+        run = subprocess.Popen([CPU, *ENDLESS, *arguments], stdout=subprocess.PIPE,
+                               stderr=subprocess.PIPE, text=True)
+        self.addCleanup(run.stdout.close)
+        self.addCleanup(run.stderr.close)
+        self.assertIn("updates between", run.stderr.readline())  # said once it listens
+        time.sleep(.5)
+        return run
+
+    def test_first_signal_ends_cleanly(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            run = self.start("--json")
+            run.send_signal(number)
+            output, _ = run.communicate(timeout=300)
+            self.assertEqual(run.returncode, 130)
+            self.assertRegex(output.splitlines()[-2],
+                             r"^interrupted: CartPole-v1, mean return [\d.]+ over 100 greedy "
+                             r"episodes, \d+ env steps, [\d.]+ s$")
+            found = last_object(output)
+            self.assertEqual(set(found), KEYS)
+            self.assertEqual(found["ending"], "interrupted")
+            self.assertEqual(found["env_steps"] % 1000, 0)  # at a chunk's end
+
+    def test_second_signal_kills(self):
+        run = self.start("--learning-starts", "100", "--gradient-steps", "1000000000")  # a chunk
+        for _ in range(2):                                                             # for ever
+            run.send_signal(signal.SIGINT)
+            time.sleep(.2)
+        run.communicate(timeout=60)
+        self.assertEqual(run.returncode, -signal.SIGINT)
+
+
+class BadInput(Trainer):
+    def test_not_a_number(self):
+        for flag in ("--seed", "--total-timesteps", "--train-frequency", "--gradient-steps",
+                     "--learning-starts", "--evaluation-frequency", "--target-network-frequency"):
+            for value in ("-1", "nan", "inf", "1.5", "1e3", "x", "99999999999999999999999"):
+                self.refused([flag, value], f"{flag} {value}", WHOLE, "18446744073709551615")
+        for flag in ("--buffer-size", "--evaluation-episodes"):
+            for value in ("nan", "inf", "1.5", "99999999999999999999999"):
+                self.refused([flag, value], f"{flag} {value}", WHOLE)
+        for flag in ("--learning-rate", "--learning-rate-end", "--gamma", "--tau", "--start-e",
+                     "--end-e", "--exploration-fraction", "--max-grad-norm", "--reward-scale",
+                     "--reward-clip", "--solved-at", "--stop-at"):
+            for value in ("nan", "-nan", "inf", "-inf", "x", "1e999", "1 2"):
+                self.refused([flag, value], f"{flag} {value}", "finite numbers")
+
+    def test_out_of_range(self):
+        """The library's ranges, under the flag's name."""
+        for flag, value, allowed in (
+                ("--total-timesteps", "0", ">= 1"),
+                ("--train-frequency", "0", ">= 1"),
+                ("--gradient-steps", "0", ">= 1"),
+                ("--target-network-frequency", "0", ">= 1"),
+                ("--evaluation-episodes", "0", ">= 1"),
+                ("--evaluation-episodes", "-1", ">= 1"),
+                ("--learning-rate", "0", "(0, inf]"),
+                ("--learning-rate", "-1", "(0, inf]"),
+                ("--learning-rate-end", "0", "(0, inf]"),
+                ("--gamma", "1.5", "[0, 1]"),
+                ("--gamma", "-1", "[0, 1]"),
+                ("--tau", "0", "(0, 1]"),
+                ("--tau", "2", "(0, 1]"),
+                ("--start-e", "2", "[0, 1]"),
+                ("--end-e", "-1", "[0, 1]"),
+                ("--exploration-fraction", "0", "> 0"),
+                ("--exploration-fraction", "-1", "> 0"),
+                ("--max-grad-norm", "-1", "> 0"),
+                ("--reward-scale", "0", "> 0"),
+                ("--reward-clip", "-1", "> 0"),
+                ("--buffer-size", "1", "(the batch size), 4294967295]"),
+                ("--buffer-size", "-1", "4294967295]"),
+                ("--buffer-size", "4294967296", "4294967295]")):
+            if flag == "--exploration-fraction" and value == "-1":
+                self.refused([flag, value], flag, allowed)  # the value is told in env steps
+            else:
+                self.refused([flag, value], flag, f" = {value};", allowed)
+
+    def test_names(self):
+        self.refused(["--env", "MountainCar-v0"], "--env MountainCar-v0", "CartPole-v1")
+        self.refused(["--loss", "l1"], "--loss l1", "squared", "mse", "huber")
+        self.refused(["--double=maybe"], "--double", "maybe", "true, false")
+
+    def test_arguments(self):
+        self.refused(["--no-such-flag", "3"], "--no-such-flag", "--help")
+        self.refused(["word"], "word", "--help")
+        self.refused(["--seed"], "--seed")
+        self.refused(["--stop-at", "10"], "--stop-at 10", "--solved-at", "475")
+
+    def test_compiled_in(self):
+        compiled = dict(line.split("=", 1) for line in self.config().splitlines())
+        for flag, other in (("batch-size", "63"), ("num-envs", "3"), ("hidden", "5,6,7")):
+            size, variable = compiled[flag].strip('"'), flag.upper().replace("-", "_")
+            self.assertEqual(self.config("--" + flag, size), self.config())
+            self.refused(["--" + flag, other], f"--{flag} {other}", f"compiled for {size}",
+                         f"-DPOLYQ_TRAINER_{variable}={other}", "cmake --preset release")
+            for bad in ("0", "-1", "x", ""):
+                self.refused(["--" + flag, bad], f"--{flag} {bad}", "allowed")
+
+    def test_intervals(self):
+        self.refused(["--train-frequency", "10", "--target-network-frequency", "15"],
+                     "--target-network-frequency 15", "--train-frequency, 10")
+        self.refused(["--target-network-frequency", "18446744073709551615", "--gradient-steps",
+                      "2"], "--target-network-frequency 18446744073709551615", "2^64")
+
+    def test_memory(self):
+        self.refused(["--buffer-size", "4294967295"], "allocate", "replay's capacity")
+
+    def test_config_files(self):
+        self.refused(["--config", os.path.join(self.folder, "absent")], "--config", "absent")
+        self.refused(["--config", self.folder], "--config", self.folder)
+        self.refused(["--config"], "--config")
+        for text, *mentioned in (
+                ("[learning]\ngamma = 0.5\n", "line 1", "[learning]", "sections"),
+                ("seed = 2\n  [learning]\n", "line 2", "[learning]", "sections"),
+                ("learning.gamma = 0.5\n", "learning.gamma", "key = value"),
+                ("gamma\n", "gamma", "key = value"),
+                ("no-such-key = 3\n", "no-such-key = 3", "--print-config"),
+                ("config = 'other'\n", "config = other"),
+                ("print-config = true\n", "print-config = true"),
+                ("gamma =\n", "--gamma", "finite numbers"),
+                ("gamma = 2\n", "--gamma", "[0, 1]"),
+                ("gamma = .9 .8\n", "--gamma", "finite numbers"),
+                ("gamma = .9\nseed = 1\ngamma = .8\n", "gamma = .8", "once"),
+                ("train-freq = 1\nseed = 1\ntrain_frequency = 2\n", "train-frequency = 2", "once"),
+                ("double = maybe\n", "--double", "maybe", "true, false"),
+                ("batch-size = 63\n", "--batch-size 63", "compiled for")):
+            self.refused(["--config", self.file(text)], *mentioned)
+
+
+class Configuration(Trainer):
+    def test_defaults_are_the_librarys_for_cart_pole(self):
+        found = self.config()
+        for line in ('env="CartPole-v1"', "seed=1", "learning-rate=0.002", "learning-starts=1000",
+                     "train-frequency=1", "gradient-steps=1", "target-network-frequency=1",
+                     "tau=0.01", "gamma=0.99", 'loss="squared"', "double=false", "max-grad-norm=0",
+                     "start-e=1", "end-e=0.05", "exploration-fraction=0.2",
+                     "evaluation-episodes=100", "solved-at=475", "stop-at=490",
+                     "no-early-stop=false"):
+            self.assertIn(line, found.splitlines())
+
+    def test_round_trip(self):
+        for arguments in (
+                [],
+                ["--seed", "7", "--double", "--loss", "mse", "--learning-rate-end", "1e-4",
+                 "--train-freq", "10", "--target-update-interval", "500", "--no-early-stop",
+                 "--max-grad-norm", "10", "--reward-clip=1", "--exploration-fraction", ".1",
+                 "--quiet", "--json"]):
+            printed = self.config(*arguments)
+            self.assertEqual(self.config("--config", self.file(printed)), printed)
+
+    def test_file_equals_flags(self):
+        flags = ["--seed", "3", "--train-frequency", "4", "--loss", "huber", "--double", *SHORT]
+        path = self.file("# a comment\nseed = 3  # the third\ntrain_freq = 4\nloss = 'huber'\n"
+                         "double = true\n\ntotal_timesteps = 2000\n")
+        hashes = {last_object(train("--json", *arguments).stdout)["weights_fnv1a"]
+                  for arguments in (flags, ["--config", path])}
+        self.assertEqual(len(hashes), 1)
+
+    def test_flags_win_over_the_file(self):
+        self.assertIn("seed=4\n", self.config("--seed", "4", "--config", self.file("seed = 3\n")))
+
+    def test_the_last_of_two_wins(self):
+        self.assertEqual(self.config("--seed", "4", "--seed", "5"), self.config("--seed", "5"))
+
+    def test_arrays(self):
+        hidden = re.search('hidden="(.*)"', self.config()).group(1)
+        path = self.file(f"hidden = [{hidden.replace(',', ', ')}]\n")
+        self.assertIn(hidden, self.config("--config", path))
+
+    def test_synonyms(self):
+        for name, synonym, value in (
+                ("target-network-frequency", "target-update-interval", "20"),
+                ("train-frequency", "train-freq", "20"),
+                ("start-e", "exploration-initial-eps", "0.5"),
+                ("end-e", "exploration-final-eps", "0.1"),
+                ("evaluation-frequency", "eval-freq", "2000"),
+                ("evaluation-episodes", "n-eval-episodes", "20")):
+            expected = self.config(f"--{name}", value)
+            self.assertIn(f"{name}={value}\n", expected)
+            for spelled in (name, synonym, name.replace("-", "_"), synonym.replace("-", "_")):
+                self.assertEqual(self.config("--" + spelled, value), expected)
+                self.assertEqual(self.config(f"--{spelled}={value}"), expected)
+                path = self.file(f"{spelled} = {value}\n")
+                self.assertEqual(self.config("--config", path), expected)
+
+    def test_help_and_version(self):
+        done = train("--help")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        for flag in ("--target-network-frequency", "--target-update-interval", "--num-envs",
+                     "--print-config"):
+            self.assertIn(flag, done.stdout)
+        done = train("--version")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertRegex(done.stdout, r"^polyq \d+\.\d+\.\d+\n$")
+
+
+class Learning(Trainer):
+    def hash(self, *arguments):
+        return last_object(train(*SHORT, "--json", *arguments).stdout)["weights_fnv1a"]
+
+    def test_seeds(self):
+        self.assertEqual(self.hash("--seed", "5"), self.hash("--seed", "5"))
+        self.assertNotEqual(self.hash("--seed", "5"), self.hash("--seed", "6"))
+
+    def test_every_choice_of_policies_is_another_agent(self):
+        hashes = [self.hash(*double, "--loss", loss, "--max-grad-norm", norm)
+                  for double in ([], ["--double"]) for loss in ("squared", "huber")
+                  for norm in ("0", "0.1")]
+        self.assertEqual(len(set(hashes)), 8)
+
+    def test_every_number_matters(self):
+        default = self.hash()
+        for flag, value in (("--learning-rate", "1e-3"), ("--learning-rate-end", "1e-4"),
+                            ("--gamma", "0.9"), ("--tau", "0.5"), ("--buffer-size", "500"),
+                            ("--learning-starts", "500"), ("--train-frequency", "2"),
+                            ("--gradient-steps", "2"), ("--target-network-frequency", "10"),
+                            ("--start-e", "0.5"), ("--end-e", "0.5"), ("--reward-scale", "0.5"),
+                            ("--exploration-fraction", "0.5"), ("--reward-clip", "0.5")):
+            self.assertNotEqual(self.hash(flag, value), default, flag)
+
+    def test_intervals_are_converted(self):
+        done = train(*SHORT, "--train-frequency", "10", "--gradient-steps", "4",
+                     "--target-network-frequency", "500", "--tau", "1", "--json")
+        self.assertIn("updates between two target copies: 200 ", done.stderr)
+        self.assertEqual(last_object(done.stdout)["updates"], 99 * 4)
+
+
+class Output(Trainer):
+    def test_progress_stays_off_standard_output(self):
+        done = train(*SHORT, *EASY)
+        self.assertNotIn("it/s", done.stdout)
+        self.assertNotIn("\r", done.stdout + done.stderr)  # no bar where there is no terminal
+
+    def test_quiet(self):
+        done = train(*SHORT, "--quiet")
+        self.assertEqual(done.stderr, "")
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+
+    def test_a_terminal_sees_a_bar(self):
+        shown, terminal = pty.openpty()
+        done = subprocess.run([CPU, *SHORT], stdout=subprocess.PIPE, stderr=terminal, text=True,
+                              timeout=600)
+        os.close(terminal)
+        seen = os.read(shown, 100_000).decode()
+        os.close(shown)
+        self.assertIn("\r100%|##########| 2000/2000 ", seen)
+        self.assertTrue(seen.endswith("\n"))
+        self.assertEqual(len(done.stdout.splitlines()), 2)
+
+
+if __name__ == "__main__":
+    print("trainers checked:", CPU, FAULTY)
+    unittest.main(argv=sys.argv[:1], verbosity=2)
