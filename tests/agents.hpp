@@ -36,16 +36,18 @@ void fill(Agent& agent, int count) {
   }
 }
 
+/// Sizes of tensors do not depend on how they are stored.
+struct Plain {
+  static constexpr int granule = 1;
+  static constexpr int stride(int rows) { return rows; }
+  static constexpr std::size_t activation_size(int rows, int columns) { return rows * columns; }
+  static constexpr bool outputs_contiguous(int, int) { return true; }
+  static constexpr std::size_t dense_scratch(int, int) { return 0; }
+};
+
 /// max |a − b| / max |b| of the worst tensor of Network; a and b are packed.
 template <class Network, class A, class B>
 double worst_tensor(const A& a, const B& b) {
-  struct Plain {  // sizes of tensors do not depend on how they are stored
-    static constexpr int granule = 1;
-    static constexpr int stride(int rows) { return rows; }
-    static constexpr std::size_t activation_size(int rows, int columns) { return rows * columns; }
-    static constexpr bool outputs_contiguous(int, int) { return true; }
-    static constexpr std::size_t dense_scratch(int, int) { return 0; }
-  };
   double worst = 0;
   std::size_t i = 0;
   for (const polyq::core::Block& block : Network::template blocks<Plain>()) {

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
-// One DQN update as one writes it by hand with fixed-size Eigen products; the same work as
-// TileUpdate.
+// One DQN update as one writes it by hand with fixed-size Eigen products; TileUpdate's work.
 //
-// Columns are samples, so that a batch is [feature][sample] to Eigen and [sample][feature] in
-// memory. Eigen's general product packs both operands on each call: what TileUpdate saves.
+// Columns are samples: a batch is [feature][sample] to Eigen, and [sample][feature] in memory.
+// Eigen's general product packs both operands on each call, which TileUpdate saves.
 #pragma once
 #include <Eigen/Core>
 #include <cmath>

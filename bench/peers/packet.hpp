@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One SIMD packet of floats as a value type over Eigen's packet functions (AVX-512, AVX2, SSE,
-// NEON).
+// One SIMD packet of floats as a value over Eigen's packet functions (AVX-512, AVX2, SSE, NEON).
 #pragma once
 #include <Eigen/Core>
 

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
 // One DQN update on panels of 32 samples; AVX-512 only: without it this header defines nothing.
 //
-// Activations are [panel][feature][32]. Each row of a panel is two packets, so that the left
-// operand of every product is read in order and stays in the first cache; one tile of 2 packets by
-// 8 features serves all of them. Only the first hidden layer is transposed, and the gradients of
-// the first and last layer are dots of rows, from which the bias gradients fall off. Weights are
-// [out][in].
+// Activations are [panel][feature][32]. A row of a panel is two packets: the left operand of every
+// product is read in order and stays in the first cache, and one tile of 2 packets by 8 features
+// serves all products. Only the first hidden layer is transposed; the gradients of the first and
+// the last layer are dots of rows. Weights are [out][in].
 #pragma once
 #ifdef __AVX512F__
 #include <cstring>
@@ -43,7 +42,8 @@ template <int Features>
   for (int n = 0; n < Features; ++n) sums[n][0] = sums[n][1] = Packet::all(0.f);
 }
 
-/// Calls `visit(size, first)` for tiles of 8 features, then 4, 2 and 1; `size` is a constant type.
+/// Calls `visit(size, first)` for tiles of 8 features, then 4, 2 and 1; the size is in its type.
+/// Visitors are always inlined: as functions of their own, g++ 12 makes the update 2 % slower.
 template <int Features, int First = 0, class Visit>
 [[gnu::always_inline]] inline void for_each_tile(Visit visit) {
   constexpr int left = Features - First;
@@ -56,7 +56,7 @@ template <int Features, int First = 0, class Visit>
 /// c[n][32] = end(sum over k of a[k][32] * b(k, n), n, half), all of one panel.
 template <int Features, int Terms, int TermStride, int FeatureStride, class End>
 void compute(const float* a, const float* b, float* c, End end) {
-  for_each_tile<Features>([&](auto size, int first) {
+  for_each_tile<Features>([&](auto size, int first) __attribute__((always_inline)) {
     Packet sums[size][2];
     set_zero(sums);
     accumulate<size, Terms, TermStride, FeatureStride>(a, b + first * FeatureStride, sums);
@@ -215,7 +215,7 @@ class PanelsUpdate {
 
   void differentiate_weight2() {
     for (int in = 0; in < width1; in += samples) {
-      panels::for_each_tile<H2>([&](auto size, int first) {
+      panels::for_each_tile<H2>([&](auto size, int first) __attribute__((always_inline)) {
         Packet sums[size][2];
         panels::set_zero(sums);
         for (int panel = 0; panel < panel_count; ++panel) {

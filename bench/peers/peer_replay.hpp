@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
-// A peer inside the benchmarks' protocol: uniform replay, gather, update, and a periodic target
-// copy.
+// A peer inside the benchmarks' protocol: uniform replay, gather, update, target copy.
 #pragma once
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>

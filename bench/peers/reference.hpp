@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The peers' network in plain double loops: first weights, a batch for tests, and the gradient
-// check.
+// The peers' network in plain double loops: first weights, a batch, and the gradient check.
 //
 // It reads a peer through one interface, so that each peer may lay its memory out as it likes:
 //   In, H1, H2, Out, B, is_double                  the shapes; double or plain Q-learning

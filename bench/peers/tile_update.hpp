@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One DQN update near the FMA limit: packing-free register tiles on Eigen's packets, all sizes
-// static.
+// One DQN update near the FMA limit: register tiles on Eigen's packets, no packing, static sizes.
 //
 // Why nothing needs packing: an activation is [sample][feature] with features contiguous, a weight
 // is [in][out] with outs contiguous. Then all three products of a dense layer have the form
@@ -8,8 +7,7 @@
 // where m is contiguous in A and C, and b(n, k) is one number for a whole packet:
 //   forward           y[b][o] = sum_i W[i][o]  x[b][i]       A = W
 //   weight gradient   g[i][o] = sum_b dy[b][o] x[b][i]       A = dy
-//   input gradient    dx[b][i] = sum_o T[o][i] dy[b][o]      A = T, the transpose of W of this
-//   update
+//   input gradient    dx[b][i] = sum_o T[o][i] dy[b][o]      A = T, W transposed
 // Features are padded to whole packets; pads hold zeros, which ReLU, gradients and Adam preserve.
 #pragma once
 #include <algorithm>

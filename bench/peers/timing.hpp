@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How the benchmarks measure: CPU seconds, medians, two programs run alternately, the core's FMA
-// peak.
+// How benchmarks measure: CPU seconds, medians, programs run alternately, the core's FMA peak.
 #pragma once
 #include <algorithm>
 #include <cstddef>

@@ -2,12 +2,12 @@
 // A consumer's program: trains for a moment and asks the agent for an action.
 #include <array>
 #include <cstdio>
-#include <polyq/polyq.hpp>
+
+#include "agent.hpp"
 
 int main() {
   using namespace polyq;
-  Dqn agent{backend::EigenCpu{}, nn::Mlp<4, 32, 2>{}, replay::Uniform<32>{.capacity = 5'000},
-            optim::Adam{.rate = 1e-3f}};
+  Agent agent{backend::EigenCpu{}, {}, {.capacity = 5'000}, {.rate = 1e-3f}};
   const TrainResult result = train(agent, env::CartPole{}, {.env_steps = 2'000});
   const std::array<float, 4> upright{};
   const int action = Greedy{agent}(upright);

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstddef>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <new>
 #include <string>
@@ -29,10 +30,14 @@ class HostMachine {
   template <class T>
   Owned<T> allocate(std::size_t n) {
     refuse_in_recording("allocate");
+    // Near the end of its range a size wraps to a small one, here or in new's rounding to lines.
+    constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max(), all = ~std::size_t{0};
+    const std::size_t bytes = n <= most / sizeof(T) ? n * sizeof(T) : all;
     try {
-      return Owned<T>(static_cast<T*>(::operator new (n * sizeof(T), std::align_val_t{alignment})));
+      if (bytes > most) throw std::bad_alloc();
+      return Owned<T>(static_cast<T*>(::operator new (bytes, std::align_val_t{alignment})));
     } catch (const std::bad_alloc&) {
-      throw DeviceError("polyq: cannot allocate " + shown(n * sizeof(T)) +
+      throw DeviceError("polyq: cannot allocate " + shown(bytes) +
                         " bytes of host memory; lower the replay's capacity or the network's size");
     }
   }
