@@ -48,11 +48,16 @@ void for_each_parameter(Visitor visit) {
 
 /// Uniform in +-1 / sqrt(fan in), PyTorch's default; equal for all peers of the same shapes.
 template <class Peer>
-void initialize_weights(Peer& peer, unsigned seed = 1) {
+void draw_weights(float* parameters, unsigned seed) {
   SignedUniform uniform(seed);
   for_each_parameter<Peer>([&](int index, int fan_in) {
-    peer.parameters[index] = uniform(1.f / std::sqrt(static_cast<float>(fan_in)));
+    parameters[index] = uniform(1.f / std::sqrt(static_cast<float>(fan_in)));
   });
+}
+
+template <class Peer>
+void initialize_weights(Peer& peer, unsigned seed = 1) {
+  draw_weights<Peer>(peer.parameters, seed);
   peer.copy_target();
 }
 
@@ -150,15 +155,21 @@ class DoubleNetwork {
 
 /// Largest difference between the peer's gradient and central differences in double, as a part of
 /// the largest entry compared; over all biases of the last layer and about `samples` others. The
-/// peer's update runs once, with rate 0. A coordinate is skipped if a ReLU switches between its two
-/// points: there the difference quotient is a mixture of two slopes, and not the gradient.
+/// peer's update runs once, with rate 0 and a target network of other weights, since double and
+/// plain Q-learning agree while both networks are equal. A coordinate is skipped if a ReLU switches
+/// between its two points: there the difference quotient is a mixture of two slopes, and not the
+/// gradient.
 template <class Peer>
 double gradient_error(Peer& peer, int samples = 200) {
   constexpr float discount = 0.99f;
   constexpr double step = 1e-5;  // rounding moves the quotient by about 1e-16 / 1e-5
   DoubleNetwork<Peer> network;
+  const std::vector<float> target_parameters(peer.target_parameters,
+                                             peer.target_parameters + Peer::parameter_count);
+  draw_weights<Peer>(peer.target_parameters, 4);
   peer.update(discount, 0.f);
   const std::vector<double> targets = network.targets(peer, discount);
+  std::copy(target_parameters.begin(), target_parameters.end(), peer.target_parameters);
   std::vector<double> point(peer.parameters, peer.parameters + Peer::parameter_count);
 
   std::vector<int> coordinates;

@@ -85,11 +85,11 @@ struct EigenCpuOf {
       using V = typename PacketLane::Value;
       const auto term = prepared(f);
       V part[4] = {V(0.f), V(0.f), V(0.f), V(0.f)};  // four chains hide an addition's latency
-      std::int64_t i = 0;
-      for (; i + 4 * Lanes <= n; i += 4 * Lanes)
+      const std::int64_t whole = n / (4 * Lanes) * (4 * Lanes);
+      for (std::int64_t i = 0; i < whole; i += 4 * Lanes)
         for (int k = 0; k < 4; ++k) part[k] = part[k] + term(PacketLane{i + k * Lanes});
       float total = ((part[0] + part[1]) + (part[2] + part[3])).sum();
-      for (; i < n; ++i) total += term(ScalarLane{i});
+      for (std::int64_t i = whole; i < n; ++i) total += term(ScalarLane{i});
       *out = total;
     }
     template <class X, class Y, class Out>

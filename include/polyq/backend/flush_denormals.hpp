@@ -39,9 +39,9 @@ class FlushDenormals {
   static constexpr bool available = false;
   explicit FlushDenormals(bool flush) {
     if (flush)
-      throw SettingsError(
-          "polyq: EigenCpu.flush_denormals = true; allowed: false, since "
-          "this processor offers no such mode");
+      throw SettingsError("EigenCpu.flush_denormals",
+                          "polyq: EigenCpu.flush_denormals = true; allowed: false, since "
+                          "this processor offers no such mode");
   }
 #endif
  public:

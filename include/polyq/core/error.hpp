@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace polyq {
 
@@ -14,7 +15,9 @@ struct Error : std::runtime_error {
 
 /// A setting outside its range; the message names field, value and allowed range.
 struct SettingsError : Error {
-  using Error::Error;
+  SettingsError(std::string of, const std::string& message)
+      : Error(message), field(std::move(of)) {}
+  std::string field;  // as the message names it
 };
 
 /// A backend that cannot do what was asked: memory refused, a call that may not stand in a
@@ -47,10 +50,9 @@ std::string shown(const Value& value) {
 
 /// Throws SettingsError unless `holds`.
 template <class Value>
-void require(bool holds, const char* field, const Value& value, const std::string& allowed) {
+void require(bool holds, const std::string& field, const Value& value, const std::string& allowed) {
   if (holds) return;
-  throw SettingsError("polyq: " + std::string(field) + " = " + shown(value) +
-                      "; allowed: " + allowed);
+  throw SettingsError(field, "polyq: " + field + " = " + shown(value) + "; allowed: " + allowed);
 }
 
 }  // namespace polyq

@@ -20,7 +20,7 @@ struct DqnSettings {
   /// Throws SettingsError.
   void check() const {
     require(discount >= 0 && discount <= 1, "DqnSettings.discount", discount, "[0, 1]");
-    exploration.check("DqnSettings.exploration", 0, 1);
+    exploration.check_within("DqnSettings.exploration", 0, 1);
     require(target_period_updates > 0, "DqnSettings.target_period_updates", target_period_updates,
             ">= 1");
     require(tau > 0 && tau <= 1, "DqnSettings.tau", tau, "(0, 1]");

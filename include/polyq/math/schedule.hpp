@@ -32,27 +32,32 @@ class Schedule {
     return start_ * std::exp(std::log(end_ / start_) * fraction);
   }
 
-  /// Throws SettingsError unless both ends lie in [lowest, highest], or (lowest, highest] where
-  /// `above`; `field` is the setting's name.
-  void check(const char* field, float lowest, float highest, bool above = false) const {
-    const std::string range =
-        (above ? "(" : "[") + shown(lowest) + ", " + shown(highest) + "], finite";
+  /// Throws SettingsError unless both ends are finite and above 0; `field` is the setting's name.
+  void check_positive(const std::string& field) const {
     for (const float value : {start_, end_})
-      require(
-          std::isfinite(value) && (above ? value > lowest : value >= lowest) && value <= highest,
-          field, value, range);
-    const std::string name(field);
-    require(std::isfinite(env_steps_) && env_steps_ > 0, (name + ", its env steps").c_str(),
-            env_steps_, "finite and > 0");
-    if (shape_ == Shape::exponential)
-      require(start_ > 0 && end_ > 0, (name + ", exponential, its smaller end").c_str(),
-              start_ < end_ ? start_ : end_, "> 0");
+      require(std::isfinite(value) && value > 0, field, value, "finite and > 0");
+    check_shape(field);
+  }
+  /// Throws SettingsError unless both ends lie in [lowest, highest].
+  void check_within(const std::string& field, float lowest, float highest) const {
+    for (const float value : {start_, end_})
+      require(value >= lowest && value <= highest, field, value,
+              "[" + shown(lowest) + ", " + shown(highest) + "]");
+    check_shape(field);
   }
 
  private:
   enum class Shape : std::uint8_t { constant, linear, exponential };
   constexpr Schedule(Shape shape, float start, float end, float env_steps)
       : shape_(shape), start_(start), end_(end), env_steps_(env_steps) {}
+
+  void check_shape(const std::string& field) const {
+    require(std::isfinite(env_steps_) && env_steps_ > 0, field + ", its env steps", env_steps_,
+            "finite and > 0");
+    if (shape_ == Shape::exponential)
+      require(start_ > 0 && end_ > 0, field + ", exponential, its smaller end",
+              start_ < end_ ? start_ : end_, "> 0");
+  }
 
   Shape shape_;
   float start_, end_, env_steps_;

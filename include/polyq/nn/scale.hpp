@@ -3,6 +3,7 @@
 // parameters, so that they travel with every copy of them, but they are not trained.
 #pragma once
 #include <array>
+#include <limits>
 #include <type_traits>
 
 #include "polyq/core/error.hpp"
@@ -32,13 +33,16 @@ struct Scale {
 
   std::array<float, O> factor, shift;
 
-  /// Maps [low, high] to [-1, 1] in each feature; throws SettingsError unless low < high.
+  /// Maps [low, high] to [-1, 1] in each feature; throws SettingsError unless low < high and both
+  /// are finite.
   static Scale range(const std::array<float, O>& low, const std::array<float, O>& high) {
     Scale scale;
     for (int i = 0; i < O; ++i) {
-      require(high[i] > low[i], "Scale.range, a width high - low", high[i] - low[i], "> 0");
-      scale.factor[i] = 2 / (high[i] - low[i]);
-      scale.shift[i] = -(high[i] + low[i]) / (high[i] - low[i]);
+      const float width = high[i] - low[i];
+      require(width > 0 && width < std::numeric_limits<float>::infinity(),
+              "Scale.range, a width high - low", width, "finite and > 0");
+      scale.factor[i] = 2 / width;
+      scale.shift[i] = -(high[i] + low[i]) / width;
     }
     return scale;
   }

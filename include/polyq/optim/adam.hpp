@@ -19,7 +19,7 @@ struct Adam {
 
   void check() const {
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    rate.check("Adam.rate", 0, infinity, /*above=*/true);
+    rate.check_positive("Adam.rate");
     require(beta1 >= 0 && beta1 < 1, "Adam.beta1", beta1, "[0, 1)");
     require(beta2 >= 0 && beta2 < 1, "Adam.beta2", beta2, "[0, 1)");
     require(epsilon > 0 && epsilon < infinity, "Adam.epsilon", epsilon, "finite and > 0");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Sgd: stochastic gradient descent with momentum in PyTorch's form, velocity ← μ·velocity + g.
 #pragma once
-#include <limits>
-
 #include "polyq/math/schedule.hpp"
 #include "polyq/optim/concept.hpp"
 
@@ -16,7 +14,7 @@ struct Sgd {
   class On;  // defined below: a nested class cannot hold an unfinished Sgd
 
   void check() const {
-    rate.check("Sgd.rate", 0, std::numeric_limits<float>::infinity(), /*above=*/true);
+    rate.check_positive("Sgd.rate");
     require(momentum >= 0 && momentum < 1, "Sgd.momentum", momentum, "[0, 1)");
   }
 };

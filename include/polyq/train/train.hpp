@@ -90,6 +90,7 @@ class Run {
         if (!lets_go_on(observer, chunk)) result_.ending = Ending::observer;
       };
       (tell(observers), ...);
+      refuse_divergence(chunk);
       if (result_.ending == Ending::budget && evaluation_due() && goal_met())
         result_.ending = Ending::goal;
       going = result_.ending == Ending::budget;

@@ -26,6 +26,16 @@ inline bool has_diverged(float largest_value, float bound) {
   return !std::isfinite(largest_value) || (bound > 0 && largest_value > 100 * bound);
 }
 
+/// Throws DivergenceError when the chunk shows it.
+inline void refuse_divergence(const Chunk& chunk) {
+  if (!has_diverged(chunk.largest_value, chunk.value_bound)) return;
+  throw DivergenceError(
+      "polyq: learning diverged by env step " + shown(chunk.env_steps) +
+      ": largest |Q| = " + shown(chunk.largest_value) +
+      "; allowed: up to 100 times r_max / (1 - discount) = " + shown(chunk.value_bound) +
+      "; lower the learning rate or copy the target more slowly");
+}
+
 template <class Agent, class Actor>
 class Watch {
  public:
@@ -34,7 +44,7 @@ class Watch {
       : agent_(&agent), actor_(&actor), name_(name) {}
 
   /// Looks at rows [first, last), the chunk's; `updated`: whether a batch was learned from. Waits.
-  /// Throws EnvironmentError or DivergenceError. The chunk's episodes live until the next look.
+  /// Throws EnvironmentError. The chunk's episodes live until the next look.
   Chunk look(std::uint64_t first, std::uint64_t last, bool updated) {
     actor_->download_lanes(lanes_);
     refuse_faults();
@@ -48,7 +58,6 @@ class Watch {
     chunk.episodes = episodes_;
     chunk.value_bound = value_bound(largest_reward(), agent_->settings().discount);
     chunk.largest_value = updated ? largest_value() : 0;
-    if (has_diverged(chunk.largest_value, chunk.value_bound)) refuse_divergence(chunk, last);
     return chunk;
   }
   std::uint64_t episodes() const { return ended_; }
@@ -73,13 +82,6 @@ class Watch {
                              ", env step " + shown(lane.fault_row + 1) + ": " + what + " = " +
                              shown(lane.fault_value) + "; allowed: finite numbers");
     }
-  }
-  [[noreturn]] static void refuse_divergence(const Chunk& chunk, std::uint64_t env_steps) {
-    throw DivergenceError(
-        "polyq: learning diverged by env step " + shown(env_steps) +
-        ": largest |Q| = " + shown(chunk.largest_value) +
-        "; allowed: up to 100 times r_max / (1 - discount) = " + shown(chunk.value_bound) +
-        "; lower the learning rate or copy the target more slowly");
   }
   float largest_reward() const {
     float largest = 0;

@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT
+// Interrupt: the first SIGINT or SIGTERM asks the run to end, the second ends the program at once.
+#pragma once
+
+namespace trainer {
+
+void listen_for_interrupts();
+bool interrupted();
+
+}  // namespace trainer

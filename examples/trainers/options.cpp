@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+// The trainers' flags by CLI11, which is slow to compile and therefore stays in this file.
+#include "options.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <memory>
+#include <polyq/core/config.hpp>
+#include <set>
+#include <sstream>
+#include <system_error>
+#include <vector>
+
+namespace trainer {
+namespace {
+
+/// The shortest text that reads back as the same number.
+template <class Number>
+std::string text_of(Number number) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof text, number).ptr};
+}
+
+template <class Number>
+std::string numbers_allowed() {
+  using Limits = std::numeric_limits<Number>;
+  const std::string most = text_of(Limits::max());
+  if constexpr (!Limits::is_integer)
+    return "finite numbers, of at most " + most + " either way";
+  else if constexpr (Limits::is_signed)
+    return "whole numbers up to " + most;
+  else
+    return "whole numbers from 0 to " + most;
+}
+
+/// Not CLI11's own conversion, which reads 010 as 8, -1 as 2^64 - 1, and lets 1e99 overflow.
+template <class Number>
+Number number_of(const std::string& flag, const std::string& text) {
+  Number number{};
+  const char* end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number);
+  bool sound = error == std::errc{} && stop == end;
+  if constexpr (!std::numeric_limits<Number>::is_integer) sound = sound && std::isfinite(number);
+  if (!sound) throw UsageError(flag, text, numbers_allowed<Number>());
+  return number;
+}
+
+/// The first of an option's names, with its hyphens.
+std::string flag_of(const std::string& names) { return names.substr(0, names.find(',')); }
+
+std::string compiled_hidden() {
+  std::string sizes;
+  for (const int size : Compiled::hidden) sizes += (sizes.empty() ? "" : ",") + text_of(size);
+  return sizes;
+}
+
+/// Tables and dotted keys, which CLI11 skips in silence, are refused here.
+class FlatToml : public CLI::ConfigBase {
+ public:
+  explicit FlatToml(const CLI::App& app) : app_(app) {}
+
+  std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
+    std::stringstream lines;
+    int number = 0;
+    for (std::string line; std::getline(input, line); lines << line << '\n')
+      require_key_and_value(line, ++number);
+    std::vector<CLI::ConfigItem> items = ConfigBase::from_config(lines);
+    std::set<const CLI::Option*> seen;
+    for (CLI::ConfigItem& item : items) {
+      item.inputs = {CLI::detail::join(item.inputs, ",")};  // [64, 64] becomes 64,64
+      if (!seen.insert(option_of(item)).second)
+        throw UsageError("--config: key", item.name + " = " + item.inputs[0],
+                         "each key once, be it under a synonym");
+    }
+    return items;
+  }
+
+ private:
+  static void require_key_and_value(const std::string& line, int number) {
+    const std::string text = CLI::detail::trim_copy(line);
+    if (text.empty() || text.front() == '#') return;
+    const std::string key = CLI::detail::trim_copy(text.substr(0, text.find('=')));
+    constexpr auto letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const bool plain = !key.empty() && key.find_first_not_of(letters) == std::string::npos;
+    if (!plain || key.size() == text.size())
+      throw UsageError("--config: line " + text_of(number) + ":", text,
+                       "key = value, one a line, without sections");
+  }
+  /// The option that a key names; spells the key with hyphens.
+  const CLI::Option* option_of(CLI::ConfigItem& item) const {
+    std::replace(item.name.begin(), item.name.end(), '_', '-');
+    const CLI::Option* option = app_.get_option_no_throw("--" + item.name);
+    if (option == nullptr || !option->get_configurable())
+      throw UsageError("--config: unknown key", item.name + " = " + item.inputs[0],
+                       "the keys that --print-config prints");
+    return option;
+  }
+
+  const CLI::App& app_;
+};
+
+/// The flags, each bound to its option.
+class Flags {
+ public:
+  Flags(Options& options, const std::string& program)
+      : options_(options), app_("Trains a DQN agent.", program) {
+    app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+    app_.get_formatter()->column_width(42);
+    app_.footer(
+        "Intervals are env steps. Underscores may stand for hyphens. Exits with 0 when solved, 1\n"
+        "when not, 2 on bad input or a run that failed, 130 when interrupted.");
+    add_run();
+    add_learning();
+    add_acting();
+    add_evaluation();
+    add_program();
+  }
+
+  /// `arguments` without the program's name.
+  void read(std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::CallForHelp&) {
+      throw Answer{app_.help()};
+    } catch (const CLI::CallForVersion& version) {
+      throw Answer{version.what() + std::string("\n")};
+    } catch (const CLI::ExtrasError&) {
+      throw UsageError("unknown argument", app_.remaining().front(), "the flags that --help lists");
+    } catch (const CLI::FileError&) {
+      throw UsageError("--config", app_.get_config_ptr()->results().back(),
+                       "a file that can be read");
+    } catch (const CLI::ConversionError& error) {  // of a flag: other values are converted here
+      throw UsageError(std::string(error.what()) + "; allowed: true, false");
+    } catch (const CLI::Error& error) {
+      throw UsageError(error.what());
+    }
+    if (target_network_frequency_->empty())
+      options_.target_network_frequency = options_.train_frequency;
+    refuse_early_unsolved();
+    if (print_config_) throw Answer{config()};
+  }
+
+ private:
+  void add_run() {
+    group_ = "Run";
+    text("--env", options_.env, "environment", [](const std::string& name) {
+      if (name != "CartPole-v1") throw UsageError("--env", name, "CartPole-v1");
+    });
+    number("--seed", options_.seed, "of everything that is drawn");
+    number("--total-timesteps", options_.total_timesteps, "env steps in all");
+    size("--num-envs", Compiled::num_envs, "environments that step together");
+  }
+  void add_learning() {
+    group_ = "Learning";
+    number("--learning-rate", options_.learning_rate, "Adam's");
+    optional_number("--learning-rate-end", options_.learning_rate_end,
+                    "falls to this in a line over --total-timesteps");
+    size("--batch-size", Compiled::batch_size, "transitions of an update");
+    text("--hidden", hidden_, "sizes of the hidden layers (compiled in)", [](const auto& sizes) {
+      refuse_unless_compiled("--hidden", sizes, compiled_hidden(), "POLYQ_TRAINER_HIDDEN");
+    });
+    number("--buffer-size", options_.buffer_size, "transitions the replay holds");
+    number("--learning-starts", options_.learning_starts, "env steps before the first update");
+    number("--train-frequency,--train-freq", options_.train_frequency,
+           "env steps from one time of updating to the next");
+    number("--gradient-steps", options_.gradient_steps, "updates each time");
+    target_network_frequency_ = number(
+        "--target-network-frequency,--target-update-interval", options_.target_network_frequency,
+        "env steps between two target copies (default: --train-frequency)");
+    target_network_frequency_->default_str("");
+    number("--tau", options_.tau, "part of the online network in a target copy");
+    number("--gamma", options_.gamma, "discount");
+    text("--loss", loss_, "squared (or mse), or huber",
+         [this](const std::string& name) { options_.loss = loss_of(name); });
+    flag("--double", options_.double_q_learning, "double Q-learning");
+    number("--max-grad-norm", options_.max_grad_norm, "clips the gradient; 0: no clipping");
+    number("--reward-scale", options_.reward_scale, "multiplies the rewards learned from");
+    number("--reward-clip", options_.reward_clip,
+           "clips them behind the scale, to +/- this; 0: no clipping");
+  }
+  void add_acting() {
+    group_ = "Exploration";
+    number("--start-e,--exploration-initial-eps", options_.start_e, "epsilon at first");
+    number("--end-e,--exploration-final-eps", options_.end_e, "epsilon at last");
+    number("--exploration-fraction", options_.exploration_fraction,
+           "part of --total-timesteps in which epsilon falls");
+  }
+  void add_evaluation() {
+    group_ = "Evaluation";
+    number("--evaluation-frequency,--eval-freq", options_.evaluation_frequency,
+           "env steps between two evaluations; 0: none");
+    number("--evaluation-episodes,--n-eval-episodes", options_.evaluation_episodes,
+           "greedy episodes of the report");
+    number("--solved-at", options_.solved_at, "mean return that counts as solved");
+    number("--stop-at", options_.stop_at, "mean return that stops the run early");
+    flag("--no-early-stop", options_.no_early_stop, "train on when solved");
+  }
+  void add_program() {
+    group_ = "Program";
+    flag("--quiet", options_.quiet, "no progress and no notes");
+    flag("--json", options_.json, "a JSON object as the last line of standard output");
+    app_.set_config("--config", "", "file of flags as flat TOML: key = value")
+        ->type_name("FILE")
+        ->group(group_);
+    app_.config_formatter(std::make_shared<FlatToml>(app_));
+    app_.allow_config_extras(CLI::config_extras_mode::error);
+    flag("--print-config", print_config_, "print the configuration as such a file and exit")
+        ->configurable(false);
+    const std::string version = "polyq " + text_of(POLYQ_VERSION_MAJOR) + "." +
+                                text_of(POLYQ_VERSION_MINOR) + "." + text_of(POLYQ_VERSION_PATCH);
+    app_.set_version_flag("--version", version, "print the library's version and exit")
+        ->group(group_);
+    app_.set_help_flag("-h,--help", "print this and exit")->group(group_);
+  }
+
+  CLI::Option* flag(const std::string& name, bool& value, const std::string& description) {
+    return app_.add_flag(name, value, description)->group(group_);
+  }
+  template <class Check>
+  CLI::Option* text(const std::string& name, std::string& value, const std::string& description,
+                    Check check) {
+    const auto take = [&value, check](const std::string& given) {
+      check(given);
+      value = given;
+    };
+    return add(name, take, description, value, "TEXT");
+  }
+  template <class Number>
+  CLI::Option* number(const std::string& names, Number& value, const std::string& description) {
+    const auto take = [&value, names](const std::string& given) {
+      value = number_of<Number>(flag_of(names), given);
+    };
+    return add(names, take, description, text_of(value), "NUMBER");
+  }
+  template <class Number>
+  CLI::Option* optional_number(const std::string& name, std::optional<Number>& value,
+                               const std::string& description) {
+    const auto take = [&value, name](const std::string& given) {
+      value = number_of<Number>(name, given);
+    };
+    return add(name, take, description, "", "NUMBER");
+  }
+  CLI::Option* size(const std::string& name, int compiled, const std::string& description) {
+    std::string variable = "POLYQ_TRAINER" + name.substr(1);
+    for (char& letter : variable) letter = letter == '-' ? '_' : char(std::toupper(letter));
+    const auto take = [name, variable, compiled](const std::string& given) {
+      refuse_unless_compiled(name, given, text_of(compiled), variable);
+    };
+    return add(name, take, description + " (compiled in)", text_of(compiled), "NUMBER");
+  }
+  template <class Take>
+  CLI::Option* add(const std::string& names, Take take, const std::string& description,
+                   const std::string& initial, const std::string& type) {
+    return app_.add_option_function<std::string>(names, take, description)
+        ->default_str(initial)
+        ->type_name(type)
+        ->group(group_);
+  }
+
+  /// Compares sizes number by number, so that 064 is 64 and a blank behind a comma is none.
+  static void refuse_unless_compiled(const std::string& flag, const std::string& given,
+                                     const std::string& compiled, const std::string& variable) {
+    std::string sizes;
+    for (const std::string& part : CLI::detail::split(given, ',')) {
+      const auto size = number_of<std::uint32_t>(flag, CLI::detail::trim_copy(part));
+      if (size < 1) throw UsageError(flag, given, "sizes >= 1");
+      sizes += (sizes.empty() ? "" : ",") + text_of(size);
+    }
+    if (sizes == compiled) return;
+    throw UsageError(flag + " " + given + ": this trainer was compiled for " + compiled +
+                     "; choose another with: cmake --preset release -D" + variable + "=" + sizes +
+                     " && cmake --build --preset release");
+  }
+  static Loss loss_of(const std::string& name) {
+    if (name == "squared" || name == "mse") return Loss::squared;
+    if (name == "huber") return Loss::huber;
+    throw UsageError("--loss", name, "squared (synonym mse), huber");
+  }
+  /// A run that stopped below what counts as solved would have stopped too early.
+  void refuse_early_unsolved() const {
+    if (options_.no_early_stop || options_.stop_at >= options_.solved_at) return;
+    throw UsageError("--stop-at", text_of(options_.stop_at),
+                     ">= --solved-at, " + text_of(options_.solved_at));
+  }
+  std::string config() {
+    target_network_frequency_->default_str(text_of(options_.target_network_frequency));
+    return app_.config_to_str(/*default_also=*/true);
+  }
+
+  Options& options_;
+  CLI::App app_;
+  std::string group_;
+  std::string hidden_ = compiled_hidden(), loss_ = "squared";
+  bool print_config_ = false;
+  CLI::Option* target_network_frequency_ = nullptr;
+};
+
+/// The arguments behind the program's name, with flags spelled by hyphens.
+std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
+  std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  for (std::string& argument : arguments)
+    if (argument.starts_with("--")) {
+      const auto end =
+          argument.begin() + std::ptrdiff_t(std::min(argument.find('='), argument.size()));
+      std::replace(argument.begin(), end, '_', '-');
+    }
+  return arguments;
+}
+
+}  // namespace
+
+Options parse(int argc, const char* const* argv) {
+  Options options;
+  Flags flags(options, argc > 0 ? argv[0] : "trainer");
+  flags.read(with_hyphens(argc, argv));
+  return options;
+}
+
+}  // namespace trainer

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// Options: the trainers' command line as plain values. Names and units are CleanRL's.
+#pragma once
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <stdexcept>
+#include <string>
+
+namespace trainer {
+
+/// Sizes that are compiled in; the build's cache variables POLYQ_TRAINER_… choose them.
+struct Compiled {
+  static constexpr int batch_size = POLYQ_TRAINER_BATCH_SIZE, num_envs = POLYQ_TRAINER_NUM_ENVS;
+  static constexpr std::array hidden{POLYQ_TRAINER_HIDDEN};
+};
+
+/// The least count from `env_steps` on that environments which step together reach exactly.
+constexpr std::uint64_t whole_steps(std::uint64_t env_steps) {
+  constexpr std::uint64_t n = Compiled::num_envs;
+  return (env_steps + n - 1) / n * n;
+}
+
+enum class Loss { squared, huber };
+
+/// Intervals are env steps.
+struct Options {
+  std::string env = "CartPole-v1";
+  std::uint64_t seed = 1;
+  std::uint64_t total_timesteps = whole_steps(50'000);
+
+  float learning_rate = 2e-3f;
+  std::optional<float> learning_rate_end;  // reached at total_timesteps; unset: constant
+  float max_grad_norm = 0;                 // 0: no clipping
+  Loss loss = Loss::squared;
+  bool double_q_learning = false;
+  float gamma = .99f;
+  float reward_scale = 1, reward_clip = 0;  // clip 0: none
+
+  std::int64_t buffer_size = std::int64_t(whole_steps(50'000));
+  std::uint64_t learning_starts = 1'000;
+  std::uint64_t train_frequency = 1, gradient_steps = 1;
+  std::uint64_t target_network_frequency = 1;  // unless given, train_frequency
+  float tau = .01f;
+
+  float start_e = 1, end_e = .05f;
+  double exploration_fraction = .2;  // of total_timesteps
+
+  std::uint64_t evaluation_frequency = whole_steps(1'000);  // 0: never
+  int evaluation_episodes = 100;
+  double solved_at = 475, stop_at = 490;
+  bool no_early_stop = false;
+
+  bool quiet = false, json = false;
+};
+
+/// A command line that cannot be obeyed.
+struct UsageError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+  UsageError(const std::string& flag, const std::string& value, const std::string& allowed)
+      : runtime_error(flag + " " + value + "; allowed: " + allowed) {}
+};
+
+/// What is thrown in place of options by a command line that asks for a text alone: --help,
+/// --version, --print-config.
+struct Answer {
+  std::string text;
+};
+
+/// Throws UsageError for what is no number, no flag, no key or no file, or not compiled in; ranges
+/// of numbers are the library's to check. Throws Answer.
+Options parse(int argc, const char* const* argv);
+
+}  // namespace trainer

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// run: what every trainer does with its composition: read the command line, train, report.
+#pragma once
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <limits>
+#include <optional>
+#include <polyq/core/hash.hpp>
+#include <polyq/dqn/dqn.hpp>
+#include <polyq/math/loss.hpp>
+#include <polyq/optim/clipped.hpp>
+#include <polyq/train/progress.hpp>
+#include <polyq/train/train.hpp>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "interrupt.hpp"
+#include "options.hpp"
+#include "report.hpp"
+#include "settings.hpp"
+
+namespace trainer {
+
+/// What one machine's trainer is made of; everything else comes from the command line.
+template <class Backend, class Network, class Replay, class Environments>
+struct Composition {
+  const char* backend_name;
+  Backend backend;
+  Network network;
+  Replay replay;
+  Environments environments;
+};
+template <class Backend, class Network, class Replay, class Environments>
+Composition(const char*, Backend, Network, Replay, Environments)
+    -> Composition<Backend, Network, Replay, Environments>;
+
+/// The run's observer: shows progress, keeps what a failed run leaves, ends an interrupted one.
+class Watcher {
+ public:
+  explicit Watcher(bool quiet) : begin_(Clock::now()) {
+    if (!quiet) progress_.emplace(stderr, isatty(STDERR_FILENO) != 0);
+    seen_.training_return = seen_.best.mean = seen_.last.mean =
+        std::numeric_limits<double>::quiet_NaN();
+  }
+  bool on_chunk(const polyq::Chunk& chunk) {
+    if (progress_) progress_->on_chunk(chunk);
+    seen_.episodes += chunk.episodes.size();
+    seen_.training_return = chunk.training_return;
+    if (!(chunk.largest_value <= seen_.largest_value)) seen_.largest_value = chunk.largest_value;
+    return !interrupted();
+  }
+  /// Ends the progress bar, so that what follows begins a line of its own.
+  void finish() { progress_.reset(); }
+
+  /// What is known of a run that ended at `now` without a result.
+  polyq::TrainResult seen_until(const polyq::core::Clock& now) const {
+    polyq::TrainResult result = seen_;
+    result.env_steps = now.env_steps;
+    result.updates = now.updates;
+    result.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+    return result;
+  }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point begin_;
+  std::optional<polyq::Progress> progress_;
+  polyq::TrainResult seen_;
+};
+
+inline Ending ending_of(const polyq::TrainResult& result) {
+  switch (result.ending) {
+    case polyq::Ending::goal:
+      return Ending::goal;
+    case polyq::Ending::observer:
+      return Ending::interrupted;
+    default:
+      return Ending::budget;
+  }
+}
+
+template <class Agent>
+Facts facts_of(Agent& agent, Ending ending, polyq::TrainResult result) {
+  const std::vector<float> weights = agent.parameters();
+  return {ending, std::move(result), polyq::core::fnv1a(std::as_bytes(std::span(weights)))};
+}
+
+/// Of a run that threw `error`, which is told.
+template <class Agent>
+Facts failed(Agent& agent, Ending ending, Watcher& watcher, const std::exception& error) {
+  watcher.finish();
+  std::fprintf(stderr, "error: %s\n", error.what());
+  polyq::core::Clock now;
+  agent.machine().download(&now, agent.clock(), 1);
+  return facts_of(agent, ending, watcher.seen_until(now));
+}
+
+template <class Agent, class Environments>
+Facts trained(Agent& agent, const Environments& environments, const polyq::TrainSettings& settings,
+              bool quiet) {
+  Watcher watcher(quiet);
+  try {
+    polyq::TrainResult result = polyq::train(agent, environments, settings, watcher);
+    watcher.finish();
+    const Ending ending = ending_of(result);
+    return facts_of(agent, ending, std::move(result));
+  } catch (const polyq::DivergenceError& error) {
+    return failed(agent, Ending::diverged, watcher, error);
+  } catch (const polyq::EnvironmentError& error) {
+    return failed(agent, Ending::environment_error, watcher, error);
+  }
+}
+
+inline void note_target_period(const Options& options, const polyq::DqnSettings& settings) {
+  if (options.quiet) return;
+  std::fprintf(stderr,
+               "updates between two target copies: %s (--target-network-frequency %s / "
+               "--train-frequency %s * --gradient-steps %s)\n",
+               polyq::shown(settings.target_period_updates).c_str(),
+               polyq::shown(options.target_network_frequency).c_str(),
+               polyq::shown(options.train_frequency).c_str(),
+               polyq::shown(options.gradient_steps).c_str());
+}
+
+/// Calls `use` with the optimizer that the options name.
+template <class Use>
+int with_optimizer(const Options& options, Use use) {
+  if (options.max_grad_norm == 0) return use(adam(options));
+  return use(polyq::optim::Clipped{adam(options), options.max_grad_norm});
+}
+
+/// Calls `use` with the rule that the options name.
+template <class Use>
+int with_rule(const Options& options, Use use) {
+  const auto of_loss = [&](auto loss) {
+    return options.double_q_learning ? use(polyq::rule::DoubleQLearning{loss})
+                                     : use(polyq::rule::QLearning{loss});
+  };
+  return options.loss == Loss::huber ? of_loss(polyq::math::Huber{})
+                                     : of_loss(polyq::math::Squared{});
+}
+
+/// Optimizer and rule are types: each choice is an agent of its own, compiled in.
+template <class Parts>
+int run_composed(const Options& options, Parts parts) {
+  const polyq::TrainSettings training = train_settings(options);  // first: refuses divisors of 0
+  const polyq::DqnSettings settings = dqn_settings(options);
+  parts.replay.capacity = options.buffer_size;
+  return with_rule(options, [&](auto rule) {
+    return with_optimizer(options, [&](auto optimizer) {
+      polyq::Dqn agent{parts.backend, parts.network, parts.replay, optimizer, settings, rule};
+      note_target_period(options, settings);
+      listen_for_interrupts();
+      const Facts facts = trained(agent, parts.environments, training, options.quiet);
+      return report(options, parts.backend_name, facts);
+    });
+  });
+}
+
+/// A trainer's main; returns its exit code.
+template <class Parts>
+int run(int argc, const char* const* argv, const Parts& parts) {
+  Options options;
+  try {
+    options = parse(argc, argv);
+    return run_composed(options, parts);
+  } catch (const Answer& answer) {
+    std::fputs(answer.text.c_str(), stdout);
+    return 0;
+  } catch (const polyq::SettingsError& error) {
+    std::fprintf(stderr, "error: %s\n", naming_flag(options, error).c_str());
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+  }
+  return 2;
+}
+
+}  // namespace trainer

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: MIT
+// From options to settings: env steps to updates, fractions to env steps, fields to flags.
+#include "settings.hpp"
+
+#include <limits>
+
+namespace trainer {
+namespace {
+
+using polyq::shown;
+
+std::uint64_t target_period_updates(const Options& options) {
+  const std::uint64_t periods = options.target_network_frequency / options.train_frequency;
+  if (periods * options.train_frequency != options.target_network_frequency)
+    throw UsageError("--target-network-frequency", shown(options.target_network_frequency),
+                     "multiples of --train-frequency, " + shown(options.train_frequency));
+  if (periods > std::numeric_limits<std::uint64_t>::max() / options.gradient_steps)
+    throw UsageError(
+        "--target-network-frequency", shown(options.target_network_frequency),
+        "fewer than 2^64 updates; --gradient-steps is " + shown(options.gradient_steps));
+  return periods * options.gradient_steps;
+}
+
+}  // namespace
+
+polyq::TrainSettings train_settings(const Options& options) {
+  polyq::TrainSettings settings;
+  settings.env_steps = options.total_timesteps;
+  settings.warm_up_env_steps = options.learning_starts;
+  settings.train_period_env_steps = options.train_frequency;
+  settings.updates_per_period = options.gradient_steps;
+  settings.evaluation_period_env_steps = options.evaluation_frequency;
+  settings.report_episodes = options.evaluation_episodes;
+  settings.early_stop = !options.no_early_stop;
+  settings.goal = polyq::env::Goal{.solved = options.solved_at, .stop = options.stop_at};
+  settings.check(Compiled::num_envs);
+  return settings;
+}
+
+polyq::DqnSettings dqn_settings(const Options& options) {
+  const double exploring = options.exploration_fraction * double(options.total_timesteps);
+  polyq::DqnSettings settings;
+  settings.discount = options.gamma;
+  settings.seed = options.seed;
+  settings.exploration =
+      polyq::math::Schedule::linear(options.start_e, options.end_e, float(exploring));
+  settings.target_period_updates = target_period_updates(options);
+  settings.tau = options.tau;
+  settings.reward.scale = options.reward_scale;
+  if (options.reward_clip != 0) settings.reward.clip = options.reward_clip;
+  return settings;
+}
+
+polyq::optim::Adam adam(const Options& options) {
+  using polyq::math::Schedule;
+  if (!options.learning_rate_end) return {.rate = options.learning_rate};
+  return {.rate = Schedule::linear(options.learning_rate, *options.learning_rate_end,
+                                   float(options.total_timesteps))};
+}
+
+std::string naming_flag(const Options& options, const polyq::SettingsError& error) {
+  const std::string message = std::string(error.what()).substr(std::string("polyq: ").size());
+  const auto is_about = [&](float value) {
+    return message.starts_with(error.field + " = " + shown(value) + ";");
+  };
+  const struct {
+    const char *field, *flag;
+  } rows[] = {
+      {"TrainSettings.env_steps", "--total-timesteps"},
+      {"TrainSettings.train_period_env_steps", "--train-frequency"},
+      {"TrainSettings.updates_per_period", "--gradient-steps"},
+      {"TrainSettings.evaluation_period_env_steps", "--evaluation-frequency"},
+      {"TrainSettings.report_episodes", "--evaluation-episodes"},
+      {"DqnSettings.discount", "--gamma"},
+      {"DqnSettings.exploration", is_about(options.start_e) ? "--start-e" : "--end-e"},
+      {"DqnSettings.exploration, its env steps", "--exploration-fraction"},
+      {"DqnSettings.target_period_updates", "--target-network-frequency"},
+      {"DqnSettings.tau", "--tau"},
+      {"RewardTransform.scale", "--reward-scale"},
+      {"RewardTransform.clip", "--reward-clip"},
+      {"Adam.rate", is_about(options.learning_rate) ? "--learning-rate" : "--learning-rate-end"},
+      {"Clipped.max_norm", "--max-grad-norm"},
+      {"Uniform.capacity", "--buffer-size"},
+      {"replay capacity", "--buffer-size"},
+  };
+  for (const auto& row : rows)
+    if (error.field == row.field) return std::string(row.flag) + ": " + message;
+  return error.what();
+}
+
+}  // namespace trainer
