@@ -87,7 +87,6 @@ struct DrawAndGather {
   Batch<Observations> batch;
   float discount;
   math::RewardTransform reward;
-  const core::Clock* clock;
 
   struct Each {
     decltype(std::declval<const Draw&>().prepare()) draw;
@@ -100,7 +99,7 @@ struct DrawAndGather {
     }
   };
   POLYQ_HD Each prepare() const {
-    const auto slots = ring.slots(std::int64_t(clock->env_steps));
+    const auto slots = ring.slots(std::int64_t(draw.clock->env_steps));
     return {draw.prepare(), {ring, slots, batch, discount, reward}};
   }
 };
@@ -133,16 +132,15 @@ class Ring {
   void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
     machine.for_each(Observations::columns, Push<Observations>{view_, rows, clock});
   }
-  /// `draw` writes the row numbers of batch.rows, rows_per_block at a time.
+  /// `draw` writes the row numbers of batch.rows, rows_per_block at a time, by its `clock`.
   template <class Draw, class Observations>
-  void draw_and_gather(Machine& machine, const core::Clock* clock, Draw draw,
-                       Batch<Observations> batch) {
+  void draw_and_gather(Machine& machine, Draw draw, Batch<Observations> batch) {
     if (environments_ == 0)
       throw DeviceError("polyq: a sample before attach; make the Actor before the first update");
     constexpr int blocks =
         (Observations::columns + Draw::rows_per_block - 1) / Draw::rows_per_block;
     machine.for_each(blocks, DrawAndGather<Draw, Observations>{draw, view_, batch, facts_.discount,
-                                                               facts_.reward, clock});
+                                                               facts_.reward});
   }
   std::int64_t capacity() const { return view_.capacity; }
   std::uint64_t seed() const { return facts_.seed; }

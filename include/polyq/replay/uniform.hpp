@@ -70,7 +70,7 @@ struct Uniform {
     /// At least one row must have been pushed when this runs.
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
       const DrawRows draw{batch.rows, clock, ring_.capacity(), ring_.seed(), Shapes::B};
-      ring_.draw_and_gather(machine, clock, draw, batch);
+      ring_.draw_and_gather(machine, draw, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
 

@@ -42,7 +42,8 @@ struct TrainSettings {
   /// numbers begin at 0 and must exceed the warm-up.
   constexpr std::uint64_t updates_due(std::uint64_t done) const {
     if (done <= warm_up_env_steps) return 0;
-    return (done - 1 - warm_up_env_steps) / train_period_env_steps * updates_per_period;
+    const std::uint64_t period = train_period_env_steps;
+    return ((done - 1) / period - warm_up_env_steps / period) * updates_per_period;
   }
 };
 

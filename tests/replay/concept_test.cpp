@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// The least that a user's replay may be: it meets the concept, feeds a batch, and is refused when
+// something is missing.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <polyq/replay/concept.hpp>
+#include <polyq/replay/ring.hpp>
+#include <polyq/replay/uniform.hpp>
+
+#include "backends.hpp"
+
+namespace {
+
+namespace core = polyq::core;
+namespace replay = polyq::replay;
+
+/// A user's replay: always the newest row. Ring stores; only what is drawn is its own.
+template <int BatchSize>
+struct Newest {
+  static constexpr int batch_size = BatchSize;
+  static constexpr bool weighted = false;
+  std::int64_t capacity = 100;
+
+  struct Draw {
+    static constexpr int rows_per_block = 1;
+    std::int64_t* rows;
+    const core::Clock* clock;
+    struct Each {
+      std::int64_t *rows, newest;
+      int batch;
+      void operator()(std::int64_t i) const { rows[i] = newest; }
+    };
+    Each prepare() const { return {rows, std::int64_t(clock->env_steps) - 1, BatchSize}; }
+  };
+  template <class Machine, class Shapes>
+  struct On {
+    using Sampled = replay::Batch<typename Shapes::template Observations<BatchSize>>;
+    replay::Ring<Machine, Shapes::O> ring;
+
+    On(Machine& machine, const Newest& settings, replay::RunFacts facts)
+        : ring(machine, settings.capacity, facts) {}
+    void attach(std::int64_t environments) { ring.attach(environments); }
+    template <class Observations>
+    void push(Machine& machine, const core::Clock* clock, replay::Rows<Observations> rows) {
+      ring.push(machine, clock, rows);
+    }
+    void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
+      ring.draw_and_gather(machine, Draw{batch.rows, clock}, batch);
+    }
+    void reprioritize(Machine&, Sampled, const float*) {}
+  };
+};
+
+/// Lacks reprioritize.
+struct Forgetful {
+  static constexpr int batch_size = 5;
+  static constexpr bool weighted = false;
+  template <class Machine, class Shapes>
+  struct On {
+    On(Machine&, Forgetful, replay::RunFacts);
+    void attach(std::int64_t);
+    template <class Observations>
+    void push(Machine&, const core::Clock*, replay::Rows<Observations>);
+    template <class Batch>
+    void sample(Machine&, const core::Clock*, Batch);
+  };
+};
+
+/// Does not say whether it is weighted.
+struct Silent : Newest<5> {
+  int weighted() const;
+};
+
+/// Cannot be made from the facts of a run.
+struct Timeless : Newest<5> {
+  template <class Machine, class Shapes>
+  struct On : Newest<5>::On<Machine, Shapes> {
+    On(Machine&, Timeless);
+  };
+};
+
+template <class Machine>
+struct Shapes {
+  static constexpr int O = 3, A = 2, B = 5;
+  template <int Columns>
+  using Observations = polyq::backend::Activations<typename Machine::Storage, float, O, Columns>;
+};
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("the concept takes the library's replay and a user's, and no broken one", B,
+                   POLYQ_BACKENDS) {
+  using Machine = typename B::Machine;
+  static_assert(replay::ReplayOn<replay::Uniform<5>, Machine, Shapes<Machine>>);
+  static_assert(replay::ReplayOn<Newest<5>, Machine, Shapes<Machine>>);
+  static_assert(!replay::ReplayOn<Forgetful, Machine, Shapes<Machine>>);
+  static_assert(!replay::ReplayOn<Silent, Machine, Shapes<Machine>>);
+  static_assert(!replay::ReplayOn<Timeless, Machine, Shapes<Machine>>);
+  static_assert(!replay::ReplayOn<int, Machine, Shapes<Machine>>);
+}
+
+TEST_CASE_TEMPLATE("a user's replay feeds the batch", B, POLYQ_BACKENDS) {
+  using Machine = typename B::Machine;
+  using One = typename Shapes<Machine>::template Observations<1>;
+  using Five = typename Shapes<Machine>::template Observations<5>;
+  Machine machine{B{}};
+  core::Clock clock{};
+  typename Newest<5>::template On<Machine, Shapes<Machine>> on(machine, {}, {.9f, 1, {}});
+  on.attach(1);
+
+  for (int row = 0; row < 3; ++row) {
+    float now[One::stride] = {float(row), 1, 2}, next[One::stride] = {float(row) + .5f, 3, 4};
+    std::int32_t action = row;
+    float reward = float(row) * 10;
+    std::uint8_t terminated = 0, truncated = 0;
+    on.push(machine, &clock,
+            replay::Rows<One>{{now}, {next}, &action, &reward, &terminated, &truncated});
+    ++clock.env_steps;
+  }
+  float now[Five::stride * 5] = {}, next[Five::stride * 5] = {}, rewards[5], discounts[5];
+  std::int32_t actions[5];
+  std::int64_t rows[5];
+  const replay::Batch<Five> batch{{now}, {next}, actions, rewards, discounts, nullptr, rows};
+  on.sample(machine, &clock, batch);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(rows[i] == 2);
+    CHECK(batch.observations(0, i) == 2);
+    CHECK(batch.observations(2, i) == 2);
+    CHECK(batch.next(0, i) == 2.5f);
+    CHECK(actions[i] == 2);
+    CHECK(rewards[i] == 20);
+    CHECK(discounts[i] == .9f);
+  }
+}
