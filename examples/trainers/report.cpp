@@ -97,6 +97,7 @@ std::string json(const Options& options, const char* backend, const Facts& facts
   object.real("last_mean_return", result.last.mean);
   object.real("training_return", result.training_return);
   object.real("largest_value", result.largest_value);
+  object.real("value_bound", result.value_bound);
   object.text("weights_fnv1a", formatted("%016" PRIx64, facts.weights_fnv1a));
   object.whole("batch_size", Compiled::batch_size);
   object.raw("hidden", hidden_sizes());

@@ -51,6 +51,7 @@ class Watcher {
     seen_.episodes += chunk.episodes.size();
     seen_.training_return = chunk.training_return;
     if (!(chunk.largest_value <= seen_.largest_value)) seen_.largest_value = chunk.largest_value;
+    seen_.value_bound = chunk.value_bound;
     return !interrupted();
   }
   /// Ends the progress bar, so that what follows begins a line of its own.

@@ -90,6 +90,10 @@ TEST_CASE("check refuses an end outside the range, with field, value and range")
   CHECK(refusal(1.5f, 0, 1) == "polyq: Some.rate = 1.5; allowed: [0, 1]");
   CHECK(refusal(not_a_number, 0, 1) == "polyq: Some.rate = nan; allowed: [0, 1]");
   CHECK(refusal_unless_positive(0.f) == "polyq: Some.rate = 0; allowed: finite and > 0");
+  CHECK(refusal_unless_positive(-2.f) == "polyq: Some.rate = -2; allowed: finite and > 0");
+  CHECK(refusal_unless_positive(not_a_number) == "polyq: Some.rate = nan; allowed: finite and > 0");
+  CHECK(refusal_unless_positive(Schedule::linear(1, 0, 10)) ==
+        "polyq: Some.rate = 0; allowed: finite and > 0");
   CHECK(refusal_unless_positive(infinity) == "polyq: Some.rate = inf; allowed: finite and > 0");
   CHECK(refusal(Schedule::linear(1, -2, 10), 0, 1) == "polyq: Some.rate = -2; allowed: [0, 1]");
   CHECK(refusal(Schedule::linear(7, 1, 10), 0, 1) == "polyq: Some.rate = 7; allowed: [0, 1]");

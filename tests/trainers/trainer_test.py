@@ -15,7 +15,8 @@ import unittest
 
 CPU, FAULTY = (os.path.abspath(path) for path in sys.argv[1:3])
 KEYS = {"env", "seed", "ending", "solved", "env_steps", "updates", "episodes", "train_seconds",
-        "mean_return", "last_mean_return", "training_return", "largest_value", "weights_fnv1a",
+        "mean_return", "last_mean_return", "training_return", "largest_value", "value_bound",
+        "weights_fnv1a",
         "batch_size", "hidden", "num_envs", "backend"}
 SHORT = ["--total-timesteps", "2000"]  # 999 updates of the default settings
 EASY = ["--solved-at", "30", "--stop-at", "30"]  # any machine's rounding gets there
@@ -187,9 +188,9 @@ class BadInput(Trainer):
                 ("--target-network-frequency", "0", ">= 1"),
                 ("--evaluation-episodes", "0", ">= 1"),
                 ("--evaluation-episodes", "-1", ">= 1"),
-                ("--learning-rate", "0", "(0, inf]"),
-                ("--learning-rate", "-1", "(0, inf]"),
-                ("--learning-rate-end", "0", "(0, inf]"),
+                ("--learning-rate", "0", "finite and > 0"),
+                ("--learning-rate", "-1", "finite and > 0"),
+                ("--learning-rate-end", "0", "finite and > 0"),
                 ("--gamma", "1.5", "[0, 1]"),
                 ("--gamma", "-1", "[0, 1]"),
                 ("--tau", "0", "(0, 1]"),

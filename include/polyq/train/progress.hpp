@@ -37,7 +37,8 @@ class Progress {
     drawn_ = false;
   }
 
-  /// ` 42%|####      | 21000/50000 [00:08<00:11, 2541.30it/s, return=195.3, epsilon=0.05, …]`
+  /// tqdm's line, with the training return, ε, and the largest |Q| beside its bound:
+  /// ` 42%|####      | 21000/50000 [00:08<00:11, 2541.30it/s, return=195.3, …, |Q|=90/100]`
   static std::string line(const Chunk& chunk) {
     const double part = double(chunk.env_steps) / double(chunk.total_env_steps);
     const double rate = chunk.seconds > 0 ? double(chunk.env_steps) / chunk.seconds : 0;
@@ -48,11 +49,13 @@ class Progress {
     bar.resize(width, ' ');
     char text[256];
     std::snprintf(text, sizeof text,
-                  "%3d%%|%s| %llu/%llu [%s<%s, %.2fit/s, return=%.1f, epsilon=%.3g, |Q|=%.3g]",
+                  "%3d%%|%s| %llu/%llu [%s<%s, %.2fit/s, return=%.1f, epsilon=%.3g, "
+                  "|Q|=%.3g/%.3g]",
                   int(part * 100), bar.c_str(), static_cast<unsigned long long>(chunk.env_steps),
                   static_cast<unsigned long long>(chunk.total_env_steps),
                   clock(chunk.seconds).c_str(), clock(left).c_str(), rate, chunk.training_return,
-                  double(chunk.exploration), double(chunk.largest_value));
+                  double(chunk.exploration), double(chunk.largest_value),
+                  double(chunk.value_bound));
     return text;
   }
 

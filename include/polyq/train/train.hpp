@@ -28,6 +28,7 @@ struct TrainResult {
   double seconds = 0;          // of the run, its evaluations included, without the final report
   double training_return = 0;  // mean of the last 100 training episodes; NaN if none ended
   float largest_value = 0;     // |Q| seen at a chunk's end
+  float value_bound = 0;       // r_max / (1 − γ), what it should not exceed by far
   Score best, last;            // on the report seeds, evaluated once, at the end
   std::uint64_t best_env_steps = 0;    // when the best agent was met
   std::vector<float> best_parameters;  // PyTorch's order, for Dqn::set_parameters
@@ -130,6 +131,7 @@ class Run {
     chunk.total_env_steps = settings_.env_steps;
     chunk.updates = result_.updates;
     result_.largest_value = std::max(result_.largest_value, chunk.largest_value);
+    result_.value_bound = chunk.value_bound;
     return chunk;
   }
 
@@ -179,7 +181,8 @@ class Run {
 
 }  // namespace detail
 
-/// Trains `agent` in environments that step together: Vectorized, or Host around a simulator.
+/// Trains `agent` in environments that step together: Vectorized, or Host around a simulator. A
+/// second call goes on with the agent as it is, in new episodes, after a warm-up of its own.
 /// The agent keeps its last parameters; the best are in the result. Waits at each chunk's end.
 /// Throws SettingsError, EnvironmentError, DivergenceError.
 template <class Agent, class Environments, Observer... Observers>
