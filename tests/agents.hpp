@@ -45,7 +45,8 @@ struct Plain {
   static constexpr std::size_t dense_scratch(int, int) { return 0; }
 };
 
-/// max |a − b| / max |b| of the worst tensor of Network; a and b are packed.
+/// max |a − b| / max |b| of the worst tensor of Network, infinite where a number is not finite;
+/// a and b are packed.
 template <class Network, class A, class B>
 double worst_tensor(const A& a, const B& b) {
   double worst = 0;
@@ -53,6 +54,7 @@ double worst_tensor(const A& a, const B& b) {
   for (const polyq::core::Block& block : Network::template blocks<Plain>()) {
     double difference = 0, largest = 1e-30;
     for (int n = 0; n < block.rows * block.columns; ++n, ++i) {
+      if (!std::isfinite(a[i]) || !std::isfinite(b[i])) return INFINITY;
       difference = std::max(difference, std::abs(double(a[i]) - double(b[i])));
       largest = std::max(largest, std::abs(double(b[i])));
     }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <random>
 #include <vector>
 
@@ -190,6 +191,7 @@ double gradient_error(Peer& peer, int samples = 200) {
     coordinate = middle;
     if (above.active_units != below.active_units) continue;
     const double computed = peer.gradient[coordinates[i]];
+    if (!std::isfinite(computed)) return std::numeric_limits<double>::infinity();  // max drops NaN
     const double expected = (above.value - below.value) / (2 * step);
     worst = std::max(worst, std::abs(computed - expected));
     largest = std::max(largest, std::abs(expected));

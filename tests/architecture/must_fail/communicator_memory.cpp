@@ -1,4 +1,5 @@
-// error: polyq::Dqn: this communicator cannot reach this backend.s memory; Nccl needs a device backend
+// error: polyq::Dqn: this communicator cannot reach this backend.s memory; Nccl needs a device
+// backend
 #include "parts.hpp"
 
 struct DeviceOnly : comm::None {
@@ -8,6 +9,6 @@ struct DeviceOnly : comm::None {
 };
 
 int main() {
-  Dqn agent{backend::Reference{}, Net{}, Rows{},      optim::Adam{},
-            {},                   rule::QLearning{}, DeviceOnly{}};
+  Dqn agent{backend::Reference{}, Net{},       Rows{}, optim::Adam{}, {},
+            rule::QLearning{},    DeviceOnly{}};
 }

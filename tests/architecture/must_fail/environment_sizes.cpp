@@ -1,4 +1,5 @@
-// error: polyq::Actor: the environment.s observation_size or action_count differs from the network.s
+// error: polyq::Actor: the environment.s observation_size or action_count differs from the
+// network.s
 #include "parts.hpp"
 
 int main() {

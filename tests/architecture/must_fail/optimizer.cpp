@@ -1,4 +1,5 @@
-// error: polyq::Dqn: the 4th policy is not an Optimizer on this backend; it needs On<Machine, Shapes>
+// error: polyq::Dqn: the 4th policy is not an Optimizer on this backend; it needs On<Machine,
+// Shapes>
 #include "parts.hpp"
 
 struct NoStep {

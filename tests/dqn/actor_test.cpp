@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: MIT
+// Actor: it keeps the account of episodes and of numbers that are not finite, explores uniformly
+// and else acts greedily, and stores rows whose s' is the next row's s.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <polyq/dqn/actor.hpp>
+#include <polyq/dqn/greedy.hpp>
+#include <polyq/env/cart_pole.hpp>
+#include <polyq/env/vectorized.hpp>
+#include <polyq/nn/sequential.hpp>
+#include <polyq/optim/sgd.hpp>
+#include <polyq/replay/uniform.hpp>
+#include <span>
+#include <vector>
+
+#include "backends.hpp"
+
+namespace {
+
+namespace core = polyq::core;
+namespace env = polyq::env;
+
+constexpr float infinity = std::numeric_limits<float>::infinity();
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
+
+/// The accounts of two lanes, fed by hand.
+struct Account {
+  using Observations = core::Matrix<float, 3, 2>;
+  float observations[6] = {}, next[6] = {}, rewards[2] = {};
+  std::int32_t actions[2] = {};
+  std::uint8_t terminated[2] = {}, truncated[2] = {};
+  polyq::Lane lanes[2] = {};
+  polyq::EpisodeEnd log[6] = {};
+  core::Clock clock{};
+
+  void step() {
+    const polyq::AccountStep<Observations> account{
+        {{observations}, {next}, actions, rewards, terminated, truncated}, lanes, log, 6, &clock};
+    account(0);
+    account(1);
+    clock.env_steps += 2;
+  }
+};
+
+/// Three actions; an episode is seven steps; the observation tells lane, age and episode.
+struct Counting {
+  static constexpr const char* name = "Counting";
+  static constexpr int observation_size = 3, action_count = 3;
+  struct State {
+    float lane, age, started;
+  };
+  State reset(core::Random random) const {
+    return {float(random.lane) / 8, 0, float(random.step) / 1'024};
+  }
+  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+    state.age += 1;
+    return {float(action), state.age == 7 && state.lane == 0, state.age == 7 && state.lane > 0};
+  }
+  void observe(const State& state, float* out) const {
+    out[0] = state.lane;
+    out[1] = state.age / 8;
+    out[2] = state.started;
+  }
+};
+
+template <class B, class Network = polyq::nn::Mlp<3, 8, 3>>
+using AgentOf = polyq::Dqn<B, Network, polyq::replay::Uniform<64>, polyq::optim::Sgd>;
+
+template <class B>
+AgentOf<B> make_agent(polyq::math::Schedule exploration, std::uint64_t seed = 1) {
+  return AgentOf<B>(B{}, {}, {.capacity = 8'000}, {}, {.seed = seed, .exploration = exploration});
+}
+
+struct Row {
+  std::vector<float> now, next;
+  int action;
+  float reward, discount;
+};
+
+/// The rows that updates happen to sample, by row number.
+template <class Agent>
+std::map<std::int64_t, Row> sampled_rows(Agent& agent, int updates) {
+  std::map<std::int64_t, Row> rows;
+  for (int update = 0; update < updates; ++update) {
+    agent.update();
+    const auto batch = agent.batch();
+    for (int i = 0; i < Agent::B; ++i) {
+      Row& row = rows[batch.rows[i]];
+      row.now.assign(batch.observations.column(i), batch.observations.column(i) + Agent::O);
+      row.next.assign(batch.next.column(i), batch.next.column(i) + Agent::O);
+      row.action = batch.actions[i];
+      row.reward = batch.rewards[i];
+      row.discount = batch.discounts[i];
+    }
+  }
+  return rows;
+}
+
+}  // namespace
+
+TEST_CASE("returns, lengths and the largest reward of each lane") {
+  Account account;
+  // Lane 0 gets 1, -5, 2 and ends; lane 1 gets .5 each step and is cut at its second.
+  const float rewards[4][2] = {{1, .5f}, {-5, .5f}, {2, .5f}, {3, .5f}};
+  for (int step = 0; step < 4; ++step) {
+    std::copy(rewards[step], rewards[step] + 2, account.rewards);
+    account.terminated[0] = step == 2;
+    account.truncated[1] = step == 1;
+    account.step();
+    if (step == 1) {
+      CHECK(account.lanes[0].running_return == -4);
+      CHECK(account.lanes[0].running_length == 2);
+      CHECK(account.lanes[1].running_return == 0);
+      CHECK(account.lanes[1].running_length == 0);
+      CHECK(account.log[3].episode_return == 1);
+      CHECK(account.log[3].length == 2);
+    }
+  }
+  CHECK(account.lanes[0].running_return == 3);
+  CHECK(account.lanes[0].running_length == 1);
+  CHECK(account.lanes[0].largest_reward == 5);
+  CHECK(account.lanes[1].running_return == 1);
+  CHECK(account.lanes[1].largest_reward == .5f);
+  CHECK(!account.lanes[0].faulty);
+  // Six places for eight rows: rows 6 and 7 stand where 0 and 1 stood, the end at row 4 is there.
+  CHECK(account.log[4].episode_return == -2);
+  CHECK(account.log[4].length == 3);
+  for (const int empty : {0, 1, 2, 5}) CHECK(account.log[empty].length == 0);
+}
+
+TEST_CASE("the log forgets an end when its place is used again") {
+  Account account;
+  account.terminated[0] = 1;
+  account.step();
+  CHECK(account.log[0].length == 1);
+  account.terminated[0] = 0;
+  for (int step = 0; step < 2; ++step) account.step();
+  CHECK(account.log[0].length == 1);
+  account.step();  // row 6
+  CHECK(account.log[0].length == 0);
+  CHECK(account.log[0].episode_return == 0);
+}
+
+TEST_CASE("long returns do not lose small rewards") {
+  Account account;
+  account.rewards[0] = .1f;
+  for (int step = 0; step < 1'000'000; ++step) account.step();
+  // Doubles hold a million additions of 0.1f to 1e-16 · 1e6 · 1e5; floats would be off by 958.
+  CHECK(std::abs(account.lanes[0].running_return - 1e6 * double(.1f)) < 1e-4);
+}
+
+TEST_CASE("a number that is not finite is described: lane, row, index, value; the first stays") {
+  const auto first_fault = [](auto spoil) {
+    Account account;
+    account.step();  // rows 0 and 1 are sound
+    CHECK(!account.lanes[0].faulty);
+    CHECK(!account.lanes[1].faulty);
+    spoil(account);
+    account.step();
+    CHECK(!account.lanes[0].faulty);
+    CHECK(account.lanes[1].faulty);
+    CHECK(account.lanes[1].fault_row == 3);
+    const polyq::Lane described = account.lanes[1];
+    account.rewards[1] = -infinity;
+    account.step();
+    CHECK(account.lanes[1].fault_row == 3);
+    CHECK(account.lanes[1].fault_index == described.fault_index);
+    return described;
+  };
+  SUBCASE("reward") {
+    for (const float value : {not_a_number, infinity, -infinity}) {
+      const polyq::Lane lane = first_fault([&](Account& a) { a.rewards[1] = value; });
+      CHECK(lane.fault_index == polyq::Lane::reward_index);
+      CHECK((lane.fault_value == value || (std::isnan(value) && std::isnan(lane.fault_value))));
+    }
+  }
+  SUBCASE("observation acted on") {
+    for (int o = 0; o < 3; ++o) {
+      const polyq::Lane lane = first_fault([&](Account& a) { a.observations[3 + o] = -infinity; });
+      CHECK(lane.fault_index == o);
+      CHECK(lane.fault_value == -infinity);
+    }
+  }
+  SUBCASE("next observation") {
+    for (int o = 0; o < 3; ++o) {
+      const polyq::Lane lane = first_fault([&](Account& a) { a.next[3 + o] = not_a_number; });
+      CHECK(lane.fault_index == o);
+      CHECK(std::isnan(lane.fault_value));
+    }
+  }
+  SUBCASE("several: the lowest index of an observation comes first") {
+    const polyq::Lane lane = first_fault([&](Account& a) {
+      a.rewards[1] = not_a_number;
+      a.next[3 + 1] = infinity;
+      a.observations[3 + 2] = not_a_number;
+    });
+    CHECK(lane.fault_index == 1);
+    CHECK(lane.fault_value == infinity);
+  }
+}
+
+TEST_CASE("the largest float and denormals are finite") {
+  Account account;
+  account.rewards[0] = std::numeric_limits<float>::max();
+  account.rewards[1] = -std::numeric_limits<float>::denorm_min();
+  account.next[0] = std::numeric_limits<float>::lowest();
+  account.step();
+  CHECK(!account.lanes[0].faulty);
+  CHECK(!account.lanes[1].faulty);
+  CHECK(account.lanes[0].largest_reward == std::numeric_limits<float>::max());
+}
+
+TEST_CASE_TEMPLATE("epsilon 1 explores uniformly, in every lane and at every step", B,
+                   POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(1.f);
+  polyq::Actor actor(agent, env::Vectorized<Counting, 4>{});
+  std::vector<polyq::EpisodeEnd> episodes;
+  for (int step = 0; step < 2'000; ++step) actor.enqueue_step();
+  double counts[3] = {}, per_lane[4][3] = {};
+  int sampled = 0;
+  for (const auto& [number, row] : sampled_rows(agent, 1'000)) {
+    ++counts[row.action];
+    ++per_lane[number % 4][row.action];
+    ++sampled;
+  }
+  CHECK(sampled > 7'900);  // of 8 000 rows by 64 000 draws, all but 3 in 10 000
+  const auto chi_square = [](const double(&count)[3]) {
+    const double expected = (count[0] + count[1] + count[2]) / 3;
+    double sum = 0;
+    for (const double c : count) sum += (c - expected) * (c - expected) / expected;
+    return sum;
+  };
+  // The .999 quantile of chi-square with 2 degrees of freedom.
+  CHECK(chi_square(counts) < 13.82);
+  for (int lane = 0; lane < 4; ++lane) CHECK(chi_square(per_lane[lane]) < 13.82);
+}
+
+TEST_CASE_TEMPLATE("epsilon 0 is greedy: the argmax of a plain forward at s", B, POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(0.f, 6);  // a network whose choice depends on s
+  polyq::Actor actor(agent, env::Vectorized<Counting, 2>{});
+  for (int step = 0; step < 300; ++step) actor.enqueue_step();
+  const std::vector<float> acted_with = agent.parameters();
+  const auto rows = sampled_rows(agent, 20);
+  agent.set_parameters(acted_with);  // the updates have moved them
+  polyq::Greedy greedy(agent);
+  int counts[3] = {};
+  for (const auto& [number, row] : rows) {
+    CHECK(row.action == greedy(std::span<const float, 3>(row.now)));
+    ++counts[row.action];
+  }
+  CHECK(rows.size() > 400);
+  CHECK(*std::max_element(counts, counts + 3) < int(rows.size()));  // not the same one everywhere
+}
+
+TEST_CASE_TEMPLATE("epsilon follows the clock", B, POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(polyq::math::Schedule::linear(1, 0, 1'000));
+  polyq::Actor actor(agent, env::Vectorized<Counting, 2>{});
+  for (int step = 0; step < 1'000; ++step) actor.enqueue_step();  // 2 000 rows
+  const std::vector<float> acted_with = agent.parameters();
+  const auto rows = sampled_rows(agent, 200);
+  agent.set_parameters(acted_with);
+  polyq::Greedy greedy(agent);
+  int random_early = 0, early = 0, random_late = 0;
+  for (const auto& [number, row] : rows) {
+    const bool random = row.action != greedy(std::span<const float, 3>(row.now));
+    early += number < 500;
+    random_early += number < 500 && random;
+    random_late += number >= 1'000 && random;
+  }
+  CHECK(random_late == 0);
+  // Mean ε of .75, two of three random actions not greedy: half, with a deviation of 0.023.
+  CHECK(random_early > .4 * early);
+  CHECK(random_early < .6 * early);
+}
+
+TEST_CASE_TEMPLATE("each row's s' is the next row's s of its lane, unless the episode ended", B,
+                   POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(1.f);
+  polyq::Actor actor(agent, env::Vectorized<Counting, 2>{});
+  for (int step = 0; step < 200; ++step) actor.enqueue_step();
+  const auto rows = sampled_rows(agent, 100);
+  CHECK(rows.size() > 390);
+  int followed = 0, ended = 0;
+  for (const auto& [number, row] : rows) {
+    CHECK(row.now[0] == float(number % 2) / 8);
+    CHECK(row.now[1] == float(number / 2 % 7) / 8);
+    CHECK(row.next[1] == row.now[1] + .125f);
+    CHECK(row.next[2] == row.now[2]);
+    CHECK(row.reward == float(row.action));
+    const bool ends = number / 2 % 7 == 6;
+    CHECK(row.discount == (ends && number % 2 == 0 ? 0 : .99f));  // lane 1 is truncated
+    const auto after = rows.find(number + 2);
+    if (after == rows.end()) continue;
+    if (ends) {
+      CHECK(after->second.now[1] == 0);
+      ++ended;
+    } else {
+      CHECK(after->second.now == row.next);
+      ++followed;
+    }
+  }
+  CHECK(followed > 300);
+  CHECK(ended > 40);
+}
+
+TEST_CASE_TEMPLATE("finished episodes are downloaded in order, each once", B, POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(1.f);
+  polyq::Actor actor(agent, env::Vectorized<Counting, 2>{}, 28);
+  std::vector<polyq::EpisodeEnd> episodes;
+  std::vector<polyq::Lane> lanes;
+  double sum = 0;
+  for (int chunk = 0; chunk < 5; ++chunk) {
+    for (int step = 0; step < 14; ++step) actor.enqueue_step();
+    actor.download_episodes(28 * chunk, 28 * (chunk + 1), episodes);
+  }
+  CHECK(episodes.size() == 2 * 5 * 2);
+  for (const polyq::EpisodeEnd& end : episodes) {
+    CHECK(end.length == 7);
+    sum += end.episode_return;
+  }
+  actor.download_lanes(lanes);
+  REQUIRE(lanes.size() == 2);
+  for (const polyq::Lane& lane : lanes) {
+    CHECK(lane.running_length == 0);
+    CHECK(lane.largest_reward == 2);
+    CHECK(!lane.faulty);
+  }
+  // 140 rewards, uniform among 0, 1, 2: mean 140, standard deviation 10.7; four of them.
+  CHECK(std::abs(sum - 140) < 43);
+  CHECK(agent.clock()->env_steps == 140);
+  CHECK(agent.clock()->updates == 0);
+}
+
+TEST_CASE_TEMPLATE("actions are equal on every backend for the first steps", B, POLYQ_BACKENDS) {
+  using Network = polyq::nn::Mlp<4, 16, 2>;
+  using Reference = polyq::backend::Reference;
+  const polyq::DqnSettings settings{.exploration = .3f};
+  AgentOf<B, Network> agent(B{}, {}, {.capacity = 1'000}, {}, settings);
+  AgentOf<Reference, Network> oracle(Reference{}, {}, {.capacity = 1'000}, {}, settings);
+  polyq::Actor actor(agent, env::Vectorized<env::CartPole, 2>{});
+  polyq::Actor oracle_actor(oracle, env::Vectorized<env::CartPole, 2>{});
+  for (int step = 0; step < 500; ++step) {
+    actor.enqueue_step();
+    oracle_actor.enqueue_step();
+  }
+  const auto rows = sampled_rows(agent, 50);
+  const auto oracle_rows = sampled_rows(oracle, 50);
+  REQUIRE(rows.size() == oracle_rows.size());
+  CHECK(rows.size() > 900);
+  for (const auto& [number, row] : rows) {
+    REQUIRE(oracle_rows.count(number) == 1);
+    CHECK(row.action == oracle_rows.at(number).action);
+    CHECK(row.now == oracle_rows.at(number).now);
+    CHECK(row.next == oracle_rows.at(number).next);
+  }
+}
+
+TEST_CASE_TEMPLATE("a seed acts the same twice, another seed otherwise", B, POLYQ_BACKENDS) {
+  const auto actions = [](std::uint64_t seed) {
+    AgentOf<B> agent = make_agent<B>(1.f, seed);
+    polyq::Actor actor(agent, env::Vectorized<Counting, 1>{});
+    for (int step = 0; step < 64; ++step) actor.enqueue_step();
+    std::vector<int> chosen;
+    for (const auto& [number, row] : sampled_rows(agent, 30)) chosen.push_back(row.action);
+    REQUIRE(chosen.size() == 64);
+    return chosen;
+  };
+  CHECK(actions(1) == actions(1));
+  CHECK(actions(1) != actions(2));
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: MIT
+// Vectorized: lanes are reset as they end and s' is from before the reset; no two resets or steps
+// share their draws; states are equal on all backends.
+#include <doctest/doctest.h>
+
+#include <cstdint>
+#include <polyq/env/cart_pole.hpp>
+#include <polyq/env/vectorized.hpp>
+#include <set>
+#include <tuple>
+#include <vector>
+
+#include "backends.hpp"
+
+namespace {
+
+namespace core = polyq::core;
+namespace env = polyq::env;
+
+/// Shows the draws it was given: of its last reset and of its last step. An episode is 1 to 4
+/// steps long.
+struct Draws {
+  static constexpr const char* name = "Draws";
+  static constexpr int observation_size = 9, action_count = 2;
+  int bonus = 0;
+
+  struct State {
+    core::Random reset, step;
+    std::int32_t action;
+    int age, length;
+  };
+  State reset(core::Random random) const {
+    const int length = 1 + int(core::below(random.words().word[0], 4));
+    return {random, {}, -1, 0, length};
+  }
+  env::Outcome step(State& state, std::int32_t action, core::Random random) const {
+    state.step = random;
+    state.action = action;
+    ++state.age;
+    const bool ends = state.age == state.length;
+    // At length 3 both flags are set, at length 4 the episode is truncated.
+    return {float(state.age + bonus), ends && state.length < 4, ends && state.length > 2};
+  }
+  void observe(const State& state, float* out) const {
+    out[0] = float(state.reset.stream);
+    out[1] = float(state.reset.step);
+    out[2] = float(state.reset.lane);
+    out[3] = float(state.step.stream);
+    out[4] = float(state.step.step);
+    out[5] = float(state.step.lane);
+    out[6] = float(state.action);
+    out[7] = float(state.age);
+    out[8] = float(state.length);
+  }
+};
+
+/// Runs behind each lane's step: copies what that lane just wrote.
+struct CopyWritten {
+  const float *rewards, *next;
+  const std::uint8_t *terminated, *truncated;
+  float* seen;  // [4, N]
+  int stride;
+  void operator()(std::int64_t e) const {
+    seen[4 * e] = rewards[e];
+    seen[4 * e + 1] = next[e * stride];
+    seen[4 * e + 2] = terminated[e];
+    seen[4 * e + 3] = truncated[e];
+  }
+};
+
+/// N lanes and all that they write, in host memory.
+template <class B, class Env, int N>
+class Lanes {
+ public:
+  using Machine = typename B::Machine;
+  using Observations =
+      polyq::backend::Activations<typename Machine::Storage, float, Env::observation_size, N>;
+
+  explicit Lanes(std::uint64_t seed, Env env = {}, std::uint64_t env_steps = 0)
+      : clock{env_steps, 0}, on_(machine_, env::Vectorized<Env, N>{env}, seed) {
+    on_.reset(machine_, &clock, now());
+  }
+  void step(const std::vector<std::int32_t>& actions) {
+    on_.step(machine_, &clock, actions.data(),
+             env::Stepped<Observations>{next(), now(), rewards.data(), terminated.data(),
+                                        truncated.data()},
+             CopyWritten{rewards.data(), next_.data(), terminated.data(), truncated.data(),
+                         seen.data(), Observations::stride});
+    clock.env_steps += N;
+  }
+  Observations now() { return {now_.data()}; }
+  Observations next() { return {next_.data()}; }
+
+  core::Clock clock;
+  std::vector<float> rewards = std::vector<float>(N), seen = std::vector<float>(4 * N);
+  std::vector<std::uint8_t> terminated = std::vector<std::uint8_t>(N), truncated = terminated;
+
+ private:
+  Machine machine_{B{}};
+  typename env::Vectorized<Env, N>::template On<Machine> on_;
+  std::vector<float> now_ = std::vector<float>(Observations::stride * N), next_ = now_;
+};
+
+std::vector<std::int32_t> actions_of(int step, int count) {
+  std::vector<std::int32_t> actions(count);
+  for (int e = 0; e < count; ++e) actions[e] = (step / 3 + e) % 2;
+  return actions;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("a lane that ended is reset at once; s' is from before, the next s from after",
+                   B, POLYQ_BACKENDS) {
+  Lanes<B, Draws, 4> lanes(11);
+  int ended[4] = {}, kept_going = 0, both = 0;
+  for (int step = 0; step < 300; ++step) {
+    std::vector<float> age(4), length(4);
+    for (int e = 0; e < 4; ++e) {
+      age[e] = lanes.now()(7, e);
+      length[e] = lanes.now()(8, e);
+    }
+    const std::vector<std::int32_t> actions = actions_of(step, 4);
+    lanes.step(actions);
+    for (int e = 0; e < 4; ++e) {
+      CHECK(lanes.next()(6, e) == float(actions[e]));
+      CHECK(lanes.next()(7, e) == age[e] + 1);
+      CHECK(lanes.next()(8, e) == length[e]);
+      CHECK(lanes.rewards[e] == age[e] + 1);
+      const bool ends = age[e] + 1 == length[e];
+      CHECK(bool(lanes.terminated[e]) == (ends && length[e] <= 3));
+      CHECK(bool(lanes.truncated[e]) == (ends && length[e] == 4));  // never both, at length 3 too
+      both += ends && length[e] == 3;
+      if (ends) {
+        ++ended[e];
+        CHECK(lanes.now()(7, e) == 0);
+        CHECK(lanes.now()(6, e) == -1);
+      } else {
+        ++kept_going;
+        for (int o = 0; o < 9; ++o) CHECK(lanes.now()(o, e) == lanes.next()(o, e));
+      }
+    }
+  }
+  for (const int count : ended) CHECK(count > 50);
+  CHECK(kept_going > 400);
+  CHECK(both > 50);
+}
+
+TEST_CASE_TEMPLATE("the functor behind a step reads what its lane wrote", B, POLYQ_BACKENDS) {
+  Lanes<B, Draws, 4> lanes(11);
+  for (int step = 0; step < 30; ++step) {
+    lanes.step(actions_of(step, 4));
+    for (int e = 0; e < 4; ++e) {
+      CHECK(lanes.seen[4 * e] == lanes.rewards[e]);
+      CHECK(lanes.seen[4 * e + 1] == lanes.next()(0, e));
+      CHECK(lanes.seen[4 * e + 2] == lanes.terminated[e]);
+      CHECK(lanes.seen[4 * e + 3] == lanes.truncated[e]);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("no two resets and no two steps share their draws", B, POLYQ_BACKENDS) {
+  Lanes<B, Draws, 4> lanes(11, {}, 400);
+  using Place = std::pair<float, float>;  // env step, lane
+  std::set<Place> resets, steps;
+  std::set<float> lengths;
+  int reset_count = 0, step_count = 0;
+  const auto meet_reset = [&](int e) {
+    CHECK(lanes.now()(0, e) == float(core::Stream::environment_reset));
+    CHECK(lanes.now()(1, e) == float(lanes.clock.env_steps));
+    CHECK(lanes.now()(2, e) == float(e));
+    resets.insert({lanes.now()(1, e), lanes.now()(2, e)});
+    lengths.insert(lanes.now()(8, e));
+    ++reset_count;
+  };
+  for (int e = 0; e < 4; ++e) meet_reset(e);
+  for (int step = 0; step < 300; ++step) {
+    const std::uint64_t before = lanes.clock.env_steps;
+    lanes.step(actions_of(step, 4));
+    for (int e = 0; e < 4; ++e) {
+      CHECK(lanes.next()(3, e) == float(core::Stream::environment_step));
+      CHECK(lanes.next()(4, e) == float(before));
+      CHECK(lanes.next()(5, e) == float(e));
+      steps.insert({lanes.next()(4, e), lanes.next()(5, e)});
+      ++step_count;
+      if (lanes.terminated[e] || lanes.truncated[e]) meet_reset(e);
+    }
+  }
+  CHECK(reset_count > 200);
+  CHECK(int(resets.size()) == reset_count);
+  CHECK(int(steps.size()) == step_count);
+  CHECK(lengths.size() == 4);
+}
+
+TEST_CASE_TEMPLATE("two lanes, and two seeds, start from different states", B, POLYQ_BACKENDS) {
+  Lanes<B, env::CartPole, 2> lanes(1), others(2);
+  for (int o = 0; o < 4; ++o) {
+    CHECK(lanes.now()(o, 0) != lanes.now()(o, 1));
+    CHECK(lanes.now()(o, 0) != others.now()(o, 0));
+  }
+}
+
+TEST_CASE_TEMPLATE("states are equal, bit for bit, on every backend", B, POLYQ_BACKENDS) {
+  Lanes<B, env::CartPole, 4> lanes(3);
+  Lanes<polyq::backend::Reference, env::CartPole, 4> oracle(3);
+  int ended = 0, different = 0;
+  for (int step = 0; step < 500; ++step) {
+    const std::vector<std::int32_t> actions = actions_of(step, 4);
+    lanes.step(actions);
+    oracle.step(actions);
+    CHECK(lanes.terminated == oracle.terminated);
+    CHECK(lanes.rewards == oracle.rewards);
+    for (int e = 0; e < 4; ++e) {
+      ended += lanes.terminated[e];
+      for (int o = 0; o < 4; ++o) {
+        different += lanes.now()(o, e) != oracle.now()(o, e);
+        different += lanes.next()(o, e) != oracle.next()(o, e);
+      }
+    }
+  }
+  CHECK(ended > 20);
+  CHECK(different == 0);
+}
+
+TEST_CASE_TEMPLATE("settings of the environment reach every lane, and those of evaluation", B,
+                   POLYQ_BACKENDS) {
+  const Draws draws{.bonus = 100};
+  Lanes<B, Draws, 2> lanes(1, draws);
+  lanes.step({0, 0});
+  CHECK(lanes.rewards == std::vector<float>{101, 101});
+
+  const auto evaluation = env::Vectorized<Draws, 2>{draws}.evaluation();
+  static_assert(decltype(evaluation)::count == 10);
+  CHECK(evaluation.env.bonus == 100);
+}
