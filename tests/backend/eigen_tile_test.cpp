@@ -128,7 +128,7 @@ TEST_CASE("products of one sample take wide strips, those of many narrow ones") 
 }
 
 TEST_CASE_TEMPLATE("a sum starts from a bias and ends in an activation", P, Native, Narrow) {
-  constexpr tile::ProductShape Shape = shape<P>(5, 7, 3, true);
+  constexpr tile::ProductShape Shape = shape<P>(11, 7, 3, true);
   Operands<Shape> data;
   const std::vector<float> bias = whole(Shape.m, 5);
   const auto expected = plain<Shape>(
@@ -141,7 +141,7 @@ TEST_CASE_TEMPLATE("a sum starts from a bias and ends in an activation", P, Nati
 
 TEST_CASE_TEMPLATE("a sum ends in the slope of an activation whose output lies as C does", P,
                    Native, Narrow) {
-  constexpr tile::ProductShape Shape = shape<P>(5, 7, 3, true);
+  constexpr tile::ProductShape Shape = shape<P>(11, 7, 3, true);
   Operands<Shape> data;
   std::vector<float> x = whole(data.c.size(), 6);
   for (float& value : x) value /= 8;  // slopes 1 - x² of a few bits: exact

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Actor: the state of acting. It owns everything whose size is N: the environments, activations
-// [·,N], the rows pushed to the replay, and the account of episodes.
+// Actor: the state of acting. It owns what has the size N: the environments, the stage they share
+// with the network, and the account of episodes; it pushes every row to the replay.
 #pragma once
 #include <algorithm>
 #include <cstdint>
@@ -10,6 +10,7 @@
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
 #include "polyq/dqn/dqn.hpp"
+#include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
 
 namespace polyq {
@@ -136,11 +137,12 @@ class Actor<Agent, Environments, true> {
   Actor(Agent& agent, const Environments& environments, std::uint64_t log_rows = 1'024)
       : agent_(&agent),
         log_rows_(std::max<std::uint64_t>(log_rows, N)),
+        stage_(agent),
         arena_(agent.machine(), places.all.bytes()),
         log_(agent.machine().template allocate<EpisodeEnd>(log_rows_)),
         environments_(agent.machine(), environments, agent.settings().seed) {
     agent.replay().attach(N);
-    environments_.reset(agent.machine(), agent.clock(), observations());
+    environments_.reset(agent.machine(), agent.clock(), stage_.observations());
   }
 
   /// One step of every environment, into the replay. Env steps advance by N.
@@ -152,19 +154,16 @@ class Actor<Agent, Environments, true> {
 
   // The three parts of a step, for environments whose own step cannot be recorded.
   void enqueue_choose() {
-    agent_->template forward<N>(nn::Role::acting, agent_->online(), observations(), outputs(),
-                                arena_[places.tape]);  // Q(s) [A,N]
+    stage_.forward(nn::Role::acting, agent_->online());  // Q(s) [A,N]
     agent_->machine().for_each(
         N, ChooseActions<Agent, Observations, Outputs>{
-               observations(), rows().observations, outputs(), rows().actions, agent_->rule(),
+               stage_.observations(), kept(), stage_.outputs(), stage_.actions(), agent_->rule(),
                agent_->settings().exploration, agent_->settings().seed, agent_->clock()});
   }
   void step_environments() {
-    const auto r = rows();
-    environments_.step(
-        agent_->machine(), agent_->clock(), r.actions,
-        env::Stepped<Observations>{r.next, observations(), r.rewards, r.terminated, r.truncated},
-        AccountStep<Observations>{r, arena_[places.lanes], log_.get(), log_rows_, agent_->clock()});
+    environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
+                       AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),
+                                                 log_rows_, agent_->clock()});
   }
   void enqueue_store() {
     agent_->replay().push(agent_->machine(), agent_->clock(), rows());
@@ -188,37 +187,24 @@ class Actor<Agent, Environments, true> {
  private:
   struct Places {
     core::Layout all;
-    core::Place<float> observations, kept, next, outputs, tape, rewards;
-    core::Place<std::int32_t> actions;
-    core::Place<std::uint8_t> terminated, truncated;
+    core::Place<float> kept;  // the observations acted on, which a step overwrites
     core::Place<Lane> lanes;
-
     constexpr Places() {
-      using Storage = typename Agent::Storage;
-      using Network = typename Agent::NetworkType;
-      observations = all.place<float>(Storage::activation_size(Agent::O, N));
-      kept = all.place<float>(Storage::activation_size(Agent::O, N));
-      next = all.place<float>(Storage::activation_size(Agent::O, N));
-      outputs = all.place<float>(Storage::activation_size(Network::out, N));
-      tape = all.place<float>(Network::template tape_size<Storage, N>());
-      rewards = all.place<float>(N);
-      actions = all.place<std::int32_t>(N);
-      terminated = all.place<std::uint8_t>(N);
-      truncated = all.place<std::uint8_t>(N);
+      kept = all.place<float>(Agent::Storage::activation_size(Agent::O, N));
       lanes = all.place<Lane>(N);
     }
   };
   static constexpr Places places{};
 
-  Observations observations() { return {arena_[places.observations]}; }
-  Outputs outputs() { return {arena_[places.outputs]}; }
-  replay::Rows<Observations> rows() {
-    return {{arena_[places.kept]},  {arena_[places.next]},     arena_[places.actions],
-            arena_[places.rewards], arena_[places.terminated], arena_[places.truncated]};
+  Observations kept() const { return {arena_[places.kept]}; }
+  replay::Rows<Observations> rows() const {
+    const auto made = stage_.stepped();
+    return {kept(), made.next, stage_.actions(), made.rewards, made.terminated, made.truncated};
   }
 
   Agent* agent_;
   std::uint64_t log_rows_;
+  Stage<Agent, N> stage_;
   core::Arena<Machine> arena_;
   typename Machine::template Owned<EpisodeEnd> log_;
   typename Environments::template On<Machine> environments_;

@@ -11,6 +11,7 @@
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
 #include "polyq/dqn/dqn.hpp"
+#include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
 
 namespace polyq {
@@ -66,6 +67,7 @@ class Evaluator {
  public:
   Evaluator(Agent& agent, const Environments& environments)
       : agent_(&agent),
+        stage_(agent),
         arena_(agent.machine(), places.all.bytes()),
         environments_(agent.machine(), environments, seed(agent.settings().seed)),
         step_(agent.machine().record(Step{this})),
@@ -95,7 +97,6 @@ class Evaluator {
   static constexpr std::uint64_t episode_step_limit = 1'000'000;
   static constexpr std::uint64_t steps_between_looks = 25;
   using Machine = typename Agent::Machine;
-  using Observations = typename Agent::template Observations<N>;
   using Outputs = typename Agent::template Outputs<N>;
 
   struct Step {
@@ -105,26 +106,15 @@ class Evaluator {
 
   struct Places {
     core::Layout all;
-    core::Place<float> parameters, observations, next, outputs, tape, rewards;
-    core::Place<std::int32_t> actions;
-    core::Place<std::uint8_t> terminated, truncated, ended;
+    core::Place<float> parameters;
     core::Place<double> returns;
+    core::Place<std::uint8_t> ended;
     core::Place<core::Clock> clock;
 
     constexpr Places() {
-      using Storage = typename Agent::Storage;
-      using Network = typename Agent::NetworkType;
       parameters = all.place<float>(Agent::P);
-      observations = all.place<float>(Storage::activation_size(Agent::O, N));
-      next = all.place<float>(Storage::activation_size(Agent::O, N));
-      outputs = all.place<float>(Storage::activation_size(Network::out, N));
-      tape = all.place<float>(Network::template tape_size<Storage, N>());
-      rewards = all.place<float>(N);
-      actions = all.place<std::int32_t>(N);
-      terminated = all.place<std::uint8_t>(N);
-      truncated = all.place<std::uint8_t>(N);
-      ended = all.place<std::uint8_t>(N);
       returns = all.place<double>(N);
+      ended = all.place<std::uint8_t>(N);
       clock = all.place<core::Clock>(1);
     }
   };
@@ -142,7 +132,7 @@ class Evaluator {
     machine.upload(arena_[places.clock], &start, 1);
     machine.zero(arena_[places.returns], N * sizeof(double));
     machine.zero(arena_[places.ended], N);
-    environments_.reset(machine, arena_[places.clock], Observations{arena_[places.observations]});
+    environments_.reset(machine, arena_[places.clock], stage_.observations());
     std::uint64_t steps = 0;
     do {
       if (steps >= episode_step_limit)
@@ -164,23 +154,18 @@ class Evaluator {
   void enqueue_step() {
     auto& machine = agent_->machine();
     core::Clock* clock = arena_[places.clock];
-    const Observations observations{arena_[places.observations]}, next{arena_[places.next]};
-    const Outputs outputs{arena_[places.outputs]};
-    float* rewards = arena_[places.rewards];
-    std::uint8_t *terminated = arena_[places.terminated], *truncated = arena_[places.truncated];
-    agent_->template forward<N>(nn::Role::evaluation, arena_[places.parameters], observations,
-                                outputs, arena_[places.tape]);
-    machine.for_each(N,
-                     ChooseGreedy<Agent, Outputs>{agent_->rule(), outputs, arena_[places.actions]});
-    environments_.step(
-        machine, clock, arena_[places.actions],
-        env::Stepped<Observations>{next, observations, rewards, terminated, truncated},
-        AccountGreedy{rewards, terminated, truncated, arena_[places.returns],
-                      arena_[places.ended]});
+    const auto made = stage_.stepped();
+    stage_.forward(nn::Role::evaluation, arena_[places.parameters]);
+    machine.for_each(
+        N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(), stage_.actions()});
+    environments_.step(machine, clock, stage_.actions(), made,
+                       AccountGreedy{made.rewards, made.terminated, made.truncated,
+                                     arena_[places.returns], arena_[places.ended]});
     machine.for_each(1, core::Tick{clock, N, 0});
   }
 
   Agent* agent_;
+  Stage<Agent, N> stage_;
   core::Arena<Machine> arena_;
   typename Environments::template On<Machine> environments_;
   decltype(std::declval<Machine&>().record(std::declval<Step>())) step_;
