@@ -50,6 +50,14 @@ struct Endless : Lottery {
   env::Outcome step(State&, std::int32_t, core::Random) const { return {1, false, false}; }
 };
 
+/// Its third step gives a reward that is not a number.
+struct Broken : Lottery {
+  static constexpr const char* name = "Broken";
+  env::Outcome step(State& state, std::int32_t, core::Random) const {
+    return {++state.steps == 3 ? std::nanf("") : 1.f, false, state.steps == 5};
+  }
+};
+
 using Network = polyq::nn::Mlp<1, 2>;
 template <class B>
 using AgentOf = polyq::Dqn<B, Network, polyq::replay::Uniform<8>, polyq::optim::Sgd>;
@@ -193,4 +201,13 @@ TEST_CASE_TEMPLATE("an episode that does not end is an error that names the envi
   CHECK(message ==
         "polyq: environment Endless: a greedy episode did not end within 1000000 steps; let it "
         "truncate");
+}
+
+TEST_CASE_TEMPLATE("a number that is not finite is named, and decides nothing", B, POLYQ_BACKENDS) {
+  Always<B> agent(0);
+  polyq::Evaluator<AgentOf<B>, env::Vectorized<Broken, 2>> evaluator(agent, {});
+  CHECK_THROWS_WITH_AS(evaluator.score(SeedSet::select, 2, agent.online()),
+                       "polyq: environment Broken, lane 0, env step 3: reward = nan; allowed: "
+                       "finite numbers",
+                       polyq::EnvironmentError);
 }

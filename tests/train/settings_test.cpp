@@ -3,6 +3,7 @@
 // settings out of their range are refused, naming field, value and range.
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <cstdint>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/sgd.hpp>
@@ -72,15 +73,19 @@ TEST_CASE("CleanRL's protocol makes 48 999 updates") {
   CHECK(updates_of_clean_rl(500'000, 10'000, 10) == 48'999);
 }
 
-TEST_CASE("updates are due when CleanRL makes them, for any warm-up and period") {
+TEST_CASE("floor((env steps - 1 - warm-up) / period) updates are due, for any of them") {
   for (std::uint64_t warm_up = 0; warm_up < 25; ++warm_up)
     for (std::uint64_t period = 1; period < 12; ++period) {
       const TrainSettings settings{.warm_up_env_steps = warm_up, .train_period_env_steps = period};
+      std::uint64_t due = 0;  // one more each period after the first step behind the warm-up
       for (std::uint64_t done = 0; done < 80; ++done) {
+        if (done > warm_up + 1 && (done - 1 - warm_up) % period == 0) ++due;
         CAPTURE(warm_up);
         CAPTURE(period);
         CAPTURE(done);
-        CHECK(settings.updates_due(done) == updates_of_clean_rl(done, warm_up, period));
+        CHECK(settings.updates_due(done) == due);
+        if (warm_up % period == 0)
+          CHECK(settings.updates_due(done) == updates_of_clean_rl(done, warm_up, period));
       }
     }
 }
@@ -140,4 +145,14 @@ TEST_CASE("settings out of their range are refused") {
         "polyq: TrainSettings.report_episodes = 0; allowed: >= 1");
   CHECK(refusal({.chunk_env_steps = 0}) ==
         "polyq: TrainSettings.chunk_env_steps = 0; allowed: >= 1");
+}
+
+TEST_CASE("a goal is finite, and its stop at least its solved") {
+  using polyq::check, polyq::env::Goal;
+  CHECK_NOTHROW(check(Goal{475, 475}));
+  CHECK_THROWS_WITH_AS(check(Goal{475, 470}),
+                       "polyq: Goal.stop = 470; allowed: finite and at least Goal.solved, 475",
+                       polyq::SettingsError);
+  CHECK_THROWS_WITH_AS(check(Goal{std::nan(""), 1}), "polyq: Goal.solved = nan; allowed: finite",
+                       polyq::SettingsError);
 }

@@ -180,6 +180,7 @@ TEST_CASE_TEMPLATE("a run without a goal uses its budget, and tells what it did"
   // of five such actions has a deviation of .11; five of them.
   CHECK(std::abs(result.training_return - 2.5) < .6);
   CHECK(result.largest_value == 1);
+  CHECK(result.value_bound == polyq::value_bound(1, .99f));
   CHECK(result.best.mean == 0);
   CHECK(result.best.episodes == 4);
   CHECK(result.last.mean == 0);

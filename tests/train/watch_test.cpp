@@ -3,6 +3,7 @@
 // values, and what it refuses.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -163,6 +164,32 @@ TEST_CASE_TEMPLATE("a look tells exploration, the largest value and its bound", 
   chunk = run.watch.look(30, 30, true);
   CHECK(chunk.largest_value == 40);
   CHECK(chunk.episodes.empty());
+}
+
+TEST_CASE_TEMPLATE("the bound remembers rewards of an earlier run, still in the replay", B,
+                   POLYQ_BACKENDS) {
+  using Agent = typename Run<B>::Agent;
+  Run<B> run;
+  CHECK(run.step_and_look(1).value_bound == 6);  // 3 over 1 − 0.5
+  polyq::Actor actor(run.agent, env::Vectorized<Spoilt, 3>{});
+  polyq::Watch<Agent, decltype(actor)> watch(run.agent, actor, Spoilt::name);
+  CHECK(watch.look(3, 3, false).value_bound == 6);
+}
+
+TEST_CASE_TEMPLATE("the largest value is the batch's, in whichever column it stands", B,
+                   POLYQ_BACKENDS) {
+  Run<B> run;
+  std::vector<float> parameters(Run<B>::Network::parameter_count);
+  parameters[17 * 2] = -1;        // Q of the last action: minus the lane
+  parameters[17 * 2 + 1] = -.5f;  // and half of the steps
+  run.agent.set_parameters(parameters);
+  run.step_and_look(10);
+  for (int update = 0; update < 50; ++update) {
+    run.agent.update();
+    float largest = 0;
+    for (int i = 0; i < 8; ++i) largest = std::max(largest, -run.agent.now()(17, i));
+    CHECK(run.watch.look(30, 30, true).largest_value == largest);
+  }
 }
 
 TEST_CASE_TEMPLATE("a number that is not finite is refused by name, lane, env step and index", B,

@@ -36,10 +36,13 @@ struct DivergenceError : Error {
   using Error::Error;
 };
 
-/// The value as a message shows it: integers whole, floating numbers in up to nine digits.
+/// The value as a message shows it: words as they are, integers whole, floating numbers in up to
+/// nine digits.
 template <class Value>
 std::string shown(const Value& value) {
-  if constexpr (std::integral<Value>) {
+  if constexpr (std::convertible_to<Value, std::string>) {
+    return value;
+  } else if constexpr (std::integral<Value>) {
     return std::to_string(value);
   } else {
     char text[32];

@@ -10,6 +10,7 @@
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
 #include "polyq/dqn/dqn.hpp"
+#include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
 
@@ -58,21 +59,15 @@ struct EpisodeEnd {
 };
 
 /// One environment's account.
-struct Lane {
+struct Lane : Fault {
   double running_return;
   std::uint32_t running_length;
-  float largest_reward;      // the largest |reward| so far, raw
-  bool faulty;               // a number that is not finite was met; the first one is described:
-  std::int32_t fault_index;  // of the observation, or `reward_index`
-  float fault_value;
-  std::uint64_t fault_row;
-  static constexpr std::int32_t reward_index = -1;
+  float largest_reward;  // the largest |reward| so far, raw
 };
 
 /// Keeps lane e's account of the row that its step just made.
 template <class Observations>
-class AccountStep {
- public:
+struct AccountStep {
   replay::Rows<Observations> rows;
   Lane* lanes;
   EpisodeEnd* log;  // [log_rows], by row number
@@ -82,12 +77,9 @@ class AccountStep {
   POLYQ_HD void operator()(std::int64_t e) const {
     const std::uint64_t row = clock->env_steps + std::uint64_t(e);
     Lane& lane = lanes[e];
-    const float reward = rows.rewards[e];
-    int faults = !is_finite(reward);  // counted, not branched on: the loop stays a vector's
-    for (int o = 0; o < Observations::rows; ++o)
-      faults += !is_finite(rows.observations(o, int(e))) + !is_finite(rows.next(o, int(e)));
-    if (faults > 0 && !lane.faulty) describe(lane, row, int(e));
-    const float size = reward < 0 ? -reward : reward;
+    const float reward = rows.rewards[e], size = reward < 0 ? -reward : reward;
+    lane.template look<Observations::rows>(row, reward, rows.observations.column(int(e)),
+                                           rows.next.column(int(e)));
     lane.largest_reward = size > lane.largest_reward ? size : lane.largest_reward;
     lane.running_return += reward;
     lane.running_length += 1;
@@ -98,22 +90,6 @@ class AccountStep {
       lane.running_return = 0;
       lane.running_length = 0;
     }
-  }
-
- private:
-  POLYQ_HD static bool is_finite(float value) { return value - value == 0; }
-
-  POLYQ_HD void describe(Lane& lane, std::uint64_t row, int e) const {
-    lane.faulty = true;
-    lane.fault_row = row;
-    lane.fault_index = Lane::reward_index;
-    lane.fault_value = rows.rewards[e];
-    for (int o = Observations::rows - 1; o >= 0; --o)
-      for (const float value : {rows.next(o, e), rows.observations(o, e)})
-        if (!is_finite(value)) {
-          lane.fault_index = o;
-          lane.fault_value = value;
-        }
   }
 };
 

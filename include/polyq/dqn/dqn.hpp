@@ -113,6 +113,15 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     Network::forward(machine_, parameters, as_const(x), y, tape, pass(role));
   }
 
+  /// `now` ← Q(s) of the last batch by the parameters as they are. Enqueues.
+  void enqueue_values() {
+    forward(nn::Role::online, online(), batch().observations, now(), tape());
+  }
+
+  /// The largest |reward| that the replay may hold, as it is learned from.
+  float largest_reward() const { return settings_.reward(largest_reward_); }
+  void meet_reward(float raw) { largest_reward_ = std::max(largest_reward_, raw); }
+
   Machine& machine() { return machine_; }
   auto& replay() { return replay_; }
   const Rule& rule() const { return rule_; }
@@ -209,7 +218,8 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
   rule::Head<Rule, A, Replay::weighted, Outputs<B>, Batch> head() {
-    return {rule_, now(), next(), next_online(), batch(), slope(), td(), 1.f / B};
+    return {rule_,   now(),   next(), next_online(),
+            batch(), slope(), td(),   1.f / float(B * comm_.size())};
   }
   template <class M>
   static auto as_const(M m) {
@@ -222,6 +232,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   }
 
   DqnSettings settings_;
+  float largest_reward_ = 0;
   Rule rule_;
   Comm comm_;
   Machine machine_;

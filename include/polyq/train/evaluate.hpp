@@ -11,6 +11,7 @@
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
 #include "polyq/dqn/dqn.hpp"
+#include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
 
@@ -48,16 +49,26 @@ struct ChooseGreedy {
   }
 };
 
+/// A greedy episode in a lane.
+struct GreedyEpisode : Fault {
+  double episode_return;
+  std::uint8_t ended;
+};
+
 /// Adds lane e's reward to its return until its first episode has ended.
+template <class Observations>
 struct AccountGreedy {
-  const float* rewards;
-  const std::uint8_t *terminated, *truncated;
-  double* returns;
-  std::uint8_t* ended;
+  env::Stepped<Observations> made;
+  GreedyEpisode* episodes;
+  const core::Clock* clock;
   POLYQ_HD void operator()(std::int64_t e) const {
-    if (ended[e]) return;
-    returns[e] += rewards[e];
-    ended[e] = terminated[e] || truncated[e];
+    GreedyEpisode& episode = episodes[e];
+    if (episode.ended) return;
+    episode.template look<Observations::rows>(clock->updates, made.rewards[e],
+                                              made.next.column(int(e)),
+                                              made.observations.column(int(e)));
+    episode.episode_return += made.rewards[e];
+    episode.ended = made.terminated[e] || made.truncated[e];
   }
 };
 
@@ -71,11 +82,11 @@ class Evaluator {
         arena_(agent.machine(), places.all.bytes()),
         environments_(agent.machine(), environments, seed(agent.settings().seed)),
         step_(agent.machine().record(Step{this})),
-        ended_(N),
-        returns_(N) {}
+        episodes_(N) {}
 
   /// The score of `parameters` [P] on the first `episodes` seeds of a set; the same seeds at every
-  /// call. Waits. Throws EnvironmentError when an episode does not end.
+  /// call. Waits. Throws EnvironmentError when an episode does not end
+  /// or a number in it is not finite.
   Score score(SeedSet set, int episodes, const float* parameters) {
     auto& machine = agent_->machine();
     machine.for_each_element(Agent::P, CopyElement{arena_[places.parameters], parameters});
@@ -83,8 +94,9 @@ class Evaluator {
     for (int done = 0; done < episodes; done += N) {
       run_wave(std::uint64_t(set) << 56 | std::uint64_t(done) * episode_step_limit);
       for (int e = 0; e < N && done + e < episodes; ++e) {
-        sum += returns_[e];
-        squares += returns_[e] * returns_[e];
+        const double episode_return = episodes_[e].episode_return;
+        sum += episode_return;
+        squares += episode_return * episode_return;
       }
     }
     const double mean = sum / episodes;
@@ -107,14 +119,12 @@ class Evaluator {
   struct Places {
     core::Layout all;
     core::Place<float> parameters;
-    core::Place<double> returns;
-    core::Place<std::uint8_t> ended;
+    core::Place<GreedyEpisode> episodes;
     core::Place<core::Clock> clock;
 
     constexpr Places() {
       parameters = all.place<float>(Agent::P);
-      returns = all.place<double>(N);
-      ended = all.place<std::uint8_t>(N);
+      episodes = all.place<GreedyEpisode>(N);
       clock = all.place<core::Clock>(1);
     }
   };
@@ -130,8 +140,7 @@ class Evaluator {
     auto& machine = agent_->machine();
     const core::Clock start{first_env_step, 0};
     machine.upload(arena_[places.clock], &start, 1);
-    machine.zero(arena_[places.returns], N * sizeof(double));
-    machine.zero(arena_[places.ended], N);
+    machine.zero(arena_[places.episodes], N * sizeof(GreedyEpisode));
     environments_.reset(machine, arena_[places.clock], stage_.observations());
     std::uint64_t steps = 0;
     do {
@@ -146,22 +155,22 @@ class Evaluator {
           enqueue_step();
         }
       }
-      machine.download(ended_.data(), arena_[places.ended], N);
-    } while (std::find(ended_.begin(), ended_.end(), 0) != ended_.end());
-    machine.download(returns_.data(), arena_[places.returns], N);
+      machine.download(episodes_.data(), arena_[places.episodes], N);
+      for (int e = 0; e < N; ++e) episodes_[e].refuse(Environments::Source::name, e);
+    } while (!std::all_of(episodes_.begin(), episodes_.end(),
+                          [](const GreedyEpisode& episode) { return episode.ended; }));
   }
 
   void enqueue_step() {
     auto& machine = agent_->machine();
     core::Clock* clock = arena_[places.clock];
-    const auto made = stage_.stepped();
     stage_.forward(nn::Role::evaluation, arena_[places.parameters]);
     machine.for_each(
         N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(), stage_.actions()});
-    environments_.step(machine, clock, stage_.actions(), made,
-                       AccountGreedy{made.rewards, made.terminated, made.truncated,
-                                     arena_[places.returns], arena_[places.ended]});
-    machine.for_each(1, core::Tick{clock, N, 0});
+    environments_.step(machine, clock, stage_.actions(), stage_.stepped(),
+                       AccountGreedy<typename Stage<Agent, N>::Observations>{
+                           stage_.stepped(), arena_[places.episodes], clock});
+    machine.for_each(1, core::Tick{clock, N, 1});  // `updates` counts the steps of an episode
   }
 
   Agent* agent_;
@@ -169,8 +178,7 @@ class Evaluator {
   core::Arena<Machine> arena_;
   typename Environments::template On<Machine> environments_;
   decltype(std::declval<Machine&>().record(std::declval<Step>())) step_;
-  std::vector<std::uint8_t> ended_;
-  std::vector<double> returns_;
+  std::vector<GreedyEpisode> episodes_;
 };
 
 }  // namespace polyq

@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: MIT
 // TrainSettings: when to act, update, evaluate and stop. All intervals are in env steps.
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <optional>
+#include <string>
 
 #include "polyq/core/error.hpp"
 #include "polyq/env/concept.hpp"
 
 namespace polyq {
+
+/// Throws SettingsError.
+inline void check(const env::Goal& goal) {
+  require(std::isfinite(goal.solved), "Goal.solved", goal.solved, "finite");
+  require(std::isfinite(goal.stop) && goal.stop >= goal.solved, "Goal.stop", goal.stop,
+          "finite and at least Goal.solved, " + shown(goal.solved));
+}
 
 struct TrainSettings {
   std::uint64_t env_steps = 50'000;          // in all, of one run
@@ -38,12 +47,11 @@ struct TrainSettings {
     require(chunk_env_steps > 0, "TrainSettings.chunk_env_steps", chunk_env_steps, ">= 1");
   }
 
-  /// Updates that should have been made when `done` env steps are: CleanRL's count, whose step
-  /// numbers begin at 0 and must exceed the warm-up.
+  /// Updates that should have been made when `done` env steps are. With a warm-up that is a
+  /// multiple of the period, CleanRL's count: its step numbers begin at 0 and must exceed it.
   constexpr std::uint64_t updates_due(std::uint64_t done) const {
     if (done <= warm_up_env_steps) return 0;
-    const std::uint64_t period = train_period_env_steps;
-    return ((done - 1) / period - warm_up_env_steps / period) * updates_per_period;
+    return (done - 1 - warm_up_env_steps) / train_period_env_steps * updates_per_period;
   }
 };
 

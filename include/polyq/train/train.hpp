@@ -76,6 +76,7 @@ class Run {
         evaluator_(agent, environments.evaluation()),
         best_(agent),
         goal_(settings.goal ? settings.goal : env::goal_of<typename Environments::Source>()) {
+    if (goal_) check(*goal_);
     core::Clock now;
     agent.machine().download(&now, agent.clock(), 1);
     first_row_ = now.env_steps;
@@ -145,10 +146,10 @@ class Run {
     const double selected =
         evaluator_.score(SeedSet::select, settings_.select_episodes, agent_.online()).mean;
     if (best_.is_beaten_by(selected)) best_.keep(selected, result_.env_steps);
-    if (!settings_.early_stop || !goal_ || selected < goal_->solved) return false;
+    if (!settings_.early_stop || !goal_ || !(selected >= goal_->solved)) return false;
     const double stopping =
         evaluator_.score(SeedSet::stop, settings_.stop_episodes, agent_.online()).mean;
-    if (stopping < goal_->stop) return false;
+    if (!(stopping >= goal_->stop)) return false;
     best_.keep(selected, result_.env_steps);
     return true;
   }

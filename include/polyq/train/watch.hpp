@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "polyq/core/error.hpp"
+#include "polyq/math/finite.hpp"
 #include "polyq/train/observer.hpp"
 
 namespace polyq {
@@ -23,7 +24,7 @@ inline float value_bound(float largest_reward, float discount) {
 /// A run has diverged when |Q| is not finite or over a hundred times its bound; a bound of 0, when
 /// no reward was seen yet, says nothing.
 inline bool has_diverged(float largest_value, float bound) {
-  return !std::isfinite(largest_value) || (bound > 0 && largest_value > 100 * bound);
+  return !math::is_finite(largest_value) || (bound > 0 && largest_value > 100 * bound);
 }
 
 /// Throws DivergenceError when the chunk shows it.
@@ -47,7 +48,10 @@ class Watch {
   /// Throws EnvironmentError. The chunk's episodes live until the next look.
   Chunk look(std::uint64_t first, std::uint64_t last, bool updated) {
     actor_->download_lanes(lanes_);
-    refuse_faults();
+    for (std::size_t e = 0; e < lanes_.size(); ++e) {
+      lanes_[e].refuse(name_, e);
+      agent_->meet_reward(lanes_[e].largest_reward);
+    }
     episodes_.clear();
     actor_->download_episodes(first, last, episodes_);
     for (const EpisodeEnd& end : episodes_) window_[ended_++ % window_.size()] = end.episode_return;
@@ -56,7 +60,7 @@ class Watch {
     chunk.exploration = agent_->settings().exploration.at(last);
     chunk.training_return = training_return();
     chunk.episodes = episodes_;
-    chunk.value_bound = value_bound(largest_reward(), agent_->settings().discount);
+    chunk.value_bound = value_bound(agent_->largest_reward(), agent_->settings().discount);
     chunk.largest_value = updated ? largest_value() : 0;
     return chunk;
   }
@@ -71,35 +75,19 @@ class Watch {
   }
 
  private:
-  void refuse_faults() const {
-    for (std::size_t e = 0; e < lanes_.size(); ++e) {
-      const Lane& lane = lanes_[e];
-      if (!lane.faulty) continue;
-      const std::string what = lane.fault_index == Lane::reward_index
-                                   ? std::string("reward")
-                                   : "observation[" + shown(lane.fault_index) + "]";
-      throw EnvironmentError("polyq: environment " + std::string(name_) + ", lane " + shown(e) +
-                             ", env step " + shown(lane.fault_row + 1) + ": " + what + " = " +
-                             shown(lane.fault_value) + "; allowed: finite numbers");
-    }
-  }
-  float largest_reward() const {
-    float largest = 0;
-    for (const Lane& lane : lanes_) largest = std::max(largest, lane.largest_reward);
-    return agent_->settings().reward(largest);
-  }
-  /// NaN where any value is not finite.
+  /// By the parameters as they are now; NaN where any value is not finite.
   float largest_value() {
     constexpr int stride = Agent::template Outputs<Agent::B>::stride;
     std::array<float, Agent::A> room;
     outputs_.resize(std::size_t(stride) * Agent::B);
+    agent_->enqueue_values();
     agent_->machine().download(outputs_.data(), agent_->now().data, outputs_.size());
     float largest = 0;
     for (int b = 0; b < Agent::B; ++b) {
       const float* values = agent_->rule().template values<Agent::A>(
           outputs_.data() + std::size_t(b) * stride, room.data());
       for (int a = 0; a < Agent::A; ++a) {
-        if (!std::isfinite(values[a])) return std::numeric_limits<float>::quiet_NaN();
+        if (!math::is_finite(values[a])) return std::numeric_limits<float>::quiet_NaN();
         largest = std::max(largest, std::abs(values[a]));
       }
     }
