@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Compiles each must_fail/*.cpp and checks that its first error is the one named in its first line.
+"""Compiles each must_fail/*.cpp and checks that its only error is the one named in its first line.
 
 Usage: must_fail.py COMPILER [FLAG...]. Prints each program with its message.
 """
@@ -26,7 +26,7 @@ def main():
     for source in sources:
         expected = re.match(r"// error: (.*)", source.read_text()).group(1)
         code, errors = errors_of(compiler, flags, source)
-        good = code != 0 and errors and re.search(expected, errors[0])
+        good = code != 0 and len(errors) == 1 and re.search(expected, errors[0])
         failed += not good
         first = errors[0] if errors else "it compiles"
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

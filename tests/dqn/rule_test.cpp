@@ -147,6 +147,22 @@ Learned learn(const test::Golden& golden, Rule rule,
   return learned;
 }
 
+// Rules that lack a part.
+struct Uncheckable : AnyRule {
+  void check() = delete;
+};
+struct Valueless : AnyRule {
+  template <int A>
+  static void values(const float*, float*);
+};
+struct Errorless : AnyRule {
+  template <int A>
+  void learn(const rule::Sample&, float, float*) const;
+};
+struct Silent : AnyRule {
+  void reads_online_next() const;
+};
+
 /// A network of 51 values an action.
 struct Distribution {
   static constexpr int action_count = 2, out = 102;
@@ -227,6 +243,19 @@ TEST_CASE("rules of values read the output itself, and accept networks of one va
   const float output[2] = {1, 2};
   float room[2];
   CHECK(rule::QLearning<>::values<2>(output, room) == output);
+}
+
+TEST_CASE("the concept takes the library's rules and a user's, and no broken one") {
+  using Network = nn::Mlp<4, 8, 2>;
+  static_assert(rule::RuleOn<rule::QLearning<>, Network>);
+  static_assert(rule::RuleOn<rule::QLearning<math::Huber>, Network>);
+  static_assert(rule::RuleOn<rule::DoubleQLearning<>, Network>);
+  static_assert(rule::RuleOn<AnyRule, Network>);
+  static_assert(!rule::RuleOn<Uncheckable, Network>);
+  static_assert(!rule::RuleOn<Valueless, Network>);
+  static_assert(!rule::RuleOn<Errorless, Network>);
+  static_assert(!rule::RuleOn<Silent, Network>);
+  static_assert(!rule::RuleOn<int, Network>);
 }
 
 TEST_CASE_TEMPLATE("loss, errors and gradients are PyTorch's, 4-16-12-2", B, POLYQ_BACKENDS) {

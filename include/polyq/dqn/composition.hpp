@@ -8,6 +8,7 @@
 
 #include "polyq/backend/concept.hpp"
 #include "polyq/comm/concept.hpp"
+#include "polyq/dqn/rule.hpp"
 #include "polyq/env/concept.hpp"
 #include "polyq/nn/concept.hpp"
 #include "polyq/optim/concept.hpp"
@@ -54,9 +55,7 @@ consteval Rung first_wrong() {
                          { R::weighted } -> std::convertible_to<bool>;
                        }) {
     return Rung::replay;
-  } else if constexpr (!requires {
-                         { Rule::reads_online_next } -> std::convertible_to<bool>;
-                       }) {
+  } else if constexpr (!rule::RuleOn<Rule, N>) {
     return Rung::rule;
   } else if constexpr (!comm::Communicator<C>) {
     return Rung::communicator;
@@ -100,8 +99,8 @@ struct RefuseComposition {
                 "polyq::Dqn: the 3rd policy is not a Replay; replay::Uniform<64>{} is one "
                 "(polyq/replay/concept.hpp)");
   static_assert(wrong != Rung::rule,
-                "polyq::Dqn: the 6th argument is not a rule; rule::QLearning{} is one "
-                "(polyq/dqn/rule.hpp)");
+                "polyq::Dqn: the 6th argument is not a rule for this network; rule::QLearning{} is "
+                "one (RuleOn in polyq/dqn/rule.hpp)");
   static_assert(wrong != Rung::communicator,
                 "polyq::Dqn: the 7th argument is not a Communicator; comm::None{} is one "
                 "(polyq/comm/concept.hpp)");

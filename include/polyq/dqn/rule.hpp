@@ -2,6 +2,7 @@
 // Rules: what an update learns from a sample. A rule writes the gradient of its loss into the
 // network's output and says which values an action is chosen by.
 #pragma once
+#include <concepts>
 #include <cstdint>
 
 #include "polyq/math/loss.hpp"
@@ -16,6 +17,19 @@ struct Sample {
   const float *now, *next, *next_online;
   int action;
   float reward, discount;
+};
+
+/// - reads_online_next: whether the online network is asked at s′ too; accepts<Network>.
+/// - values<A>(output, room [A]): the values [A] that an action is chosen by.
+/// - learn<A>(sample, scale, gradient): writes dL/d(output) · scale and returns δ.
+/// - check(): throws SettingsError.
+template <class R, class Network>
+concept RuleOn = requires(const R& rule, const Sample& sample, const float* read, float* write) {
+  { R::reads_online_next } -> std::convertible_to<bool>;
+  { R::template accepts<Network> } -> std::convertible_to<bool>;
+  { rule.template values<Network::action_count>(read, write) } -> std::same_as<const float*>;
+  { rule.template learn<Network::action_count>(sample, 1.f, write) } -> std::same_as<float>;
+  rule.check();
 };
 
 /// What rules share whose network output is Q [A].

@@ -1,4 +1,4 @@
-// error: polyq::Dqn: the 6th argument is not a rule; rule::QLearning\{\} is one
+// error: polyq::Dqn: the 6th argument is not a rule for this network; rule::QLearning
 #include "parts.hpp"
 
 int main() { Dqn agent{backend::Reference{}, Net{}, Rows{}, optim::Adam{}, {}, math::Huber{}}; }
