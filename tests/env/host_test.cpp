@@ -14,6 +14,7 @@
 #include <polyq/train/train.hpp>
 #include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "backends.hpp"
@@ -24,8 +25,8 @@ namespace env = polyq::env;
 
 constexpr float first_observation = 1e6f;
 
-/// Three lanes that shout at each start: lane e ends at age 5 + e, and every lane at 7. Keeps a
-/// log of how it was used.
+/// Three lanes that shout at each start: lane 0 terminates at age 5, lane 1 is truncated at 6, lane
+/// 2 sets both flags at 7. Keeps a log of how it was used.
 template <int O>
 struct Shouting {
   static constexpr const char* name = "Shouting";
@@ -44,7 +45,7 @@ struct Shouting {
     for (int e = 0; e < count; ++e) {
       ++age[e];
       for (int o = 0; o < O; ++o) next[e * O + o] = float(age[e]) + float(o) / 64;
-      outcomes[e] = {1, age[e] == 5 + e, age[e] == 7};  // lane 2 sets both flags
+      outcomes[e] = {1, age[e] == 5 + e && e != 1, age[e] == 5 + e && e != 0};
       ended[e] = outcomes[e].terminated || outcomes[e].truncated;
     }
   }
@@ -110,10 +111,10 @@ struct Watcher {
         wrong_rows += batch.next(o, i) != age + 1 + float(o) / 64;
         if (age > 0) wrong_rows += batch.observations(o, i) != age + float(o) / 64;
       }
-      // Lane 2's seventh step sets both flags and counts as terminated.
-      const bool terminated = age + 1 == 5 + float(lane);
+      const bool ends = age + 1 == 5 + float(lane);
+      const bool terminated = ends && lane != 1;  // both flags count as terminated
       terminations += terminated;
-      truncations += age + 1 == 7 && !terminated;
+      truncations += ends && !terminated;
       wrong_discounts += batch.discounts[i] != (terminated ? 0 : discount);
       const float target = agent.now()(batch.actions[i], i) - agent.td()[i];
       if (age > 0) largest_target = std::max(largest_target, std::abs(target));
@@ -122,6 +123,7 @@ struct Watcher {
   void conclude() const {
     CHECK(first_observations > 100);
     CHECK(terminations > 100);
+    CHECK(truncations > 100);
     CHECK(past_the_reset == 0);
     CHECK(wrong_rows == 0);
     CHECK(wrong_discounts == 0);
@@ -222,6 +224,24 @@ TEST_CASE_TEMPLATE("only ended lanes are reset, each from a seed of its own", B,
   CHECK(other.seeds[0] != simulator.seeds[0]);
 }
 
+TEST_CASE_TEMPLATE("no two resets share a seed, though every step ends", B, POLYQ_BACKENDS) {
+  struct Brief : Stateless {
+    std::vector<std::uint64_t> seeds;
+    void step(std::span<const std::int32_t>, std::span<float>, std::span<env::Outcome> outcomes) {
+      for (env::Outcome& outcome : outcomes) outcome = {1, true, false};
+    }
+    void reset(std::span<const std::uint8_t>, std::span<const std::uint64_t> lane_seeds,
+               std::span<float>) {
+      seeds.insert(seeds.end(), lane_seeds.begin(), lane_seeds.end());
+    }
+  } simulator, untouched;
+  AgentOf<B, 1> agent(B{}, {}, {.capacity = 300}, adam, {.seed = 4});
+  polyq::Actor actor(agent, env::Host<Brief>{&simulator, &untouched});
+  for (int i = 0; i < 50; ++i) actor.enqueue_step();
+  CHECK(simulator.seeds.size() == 2 * 51);
+  CHECK(std::set<std::uint64_t>(simulator.seeds.begin(), simulator.seeds.end()).size() == 2 * 51);
+}
+
 TEST_CASE_TEMPLATE("a seed draws the same simulator seeds on every backend", B, POLYQ_BACKENDS) {
   auto agent = make_agent<B, 4>();
   auto oracle_agent = make_agent<polyq::backend::Reference, 4>();
@@ -260,7 +280,25 @@ TEST_CASE_TEMPLATE("evaluation uses the second simulator and leaves the first al
   std::set<std::uint64_t> seeds(training.seeds.begin(), training.seeds.end());
   for (const std::uint64_t seed : evaluating.seeds) CHECK(seeds.count(seed) == 0);
 
-  const env::Host<Shouting<4>> evaluation = env::Host{&training, &evaluating}.evaluation();
-  CHECK(evaluation.training == &evaluating);
-  CHECK(evaluation.evaluating == &evaluating);
+  CHECK(env::Host{&training, &evaluating}.evaluation().training == &evaluating);
+}
+
+TEST_CASE_TEMPLATE("training and evaluation need a simulator each", B, POLYQ_BACKENDS) {
+  const auto refusal = [](env::Host<Shouting<4>> host) -> std::string {
+    auto agent = make_agent<B, 4>();
+    try {
+      polyq::Actor actor(agent, host);
+    } catch (const polyq::SettingsError& error) {
+      return error.what();
+    }
+    return "nothing";
+  };
+  Shouting<4> training, evaluating;
+  CHECK(refusal({&training, &evaluating}) == "nothing");
+  CHECK(refusal({nullptr, &evaluating}) == "polyq: Host.training = null; allowed: a simulator");
+  CHECK_THROWS_WITH_AS((env::Host<Shouting<4>>{&training, nullptr}.evaluation()),
+                       "polyq: Host.evaluating = null; allowed: a simulator", polyq::SettingsError);
+  CHECK(refusal({&training, &training}) ==
+        "polyq: Host.evaluating = the training simulator; allowed: another one, since greedy "
+        "episodes must not disturb training");
 }

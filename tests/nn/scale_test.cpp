@@ -73,10 +73,10 @@ TEST_CASE_TEMPLATE("factors and shifts as given, in more features than a packet 
   std::array<std::array<float, 33>, 1> sample;
   std::vector<float> expected;
   for (int i = 0; i < 33; ++i) {
-    scale.factor[i] = float(i);
+    scale.factor[i] = float(i + 1);
     scale.shift[i] = float(-i);
     sample[0][i] = 3;
-    expected.push_back(float(2 * i));
+    expected.push_back(float(2 * i + 3));
   }
   CHECK(scaled<B, 1>(scale, sample) == expected);
 }
@@ -131,4 +131,16 @@ TEST_CASE("an endless range cannot be mapped; it would make every input 0 or not
   CHECK_THROWS_AS(Layer::range({-infinity}, {infinity}), polyq::SettingsError);
   CHECK_THROWS_AS(Layer::range({0}, {infinity}), polyq::SettingsError);
   CHECK_THROWS_AS(Layer::range({-largest}, {largest}), polyq::SettingsError);
+}
+
+TEST_CASE("it changes nothing unless told to, and refuses numbers that would blind a network") {
+  using Layer = nn::Scale<2>;
+  float packed[4];
+  Layer{}.initialise(1, 0, packed);
+  CHECK(std::vector<float>(packed, packed + 4) == std::vector<float>{1, 1, 0, 0});
+  CHECK_THROWS_WITH_AS((Layer{{1, 0}, {}}.initialise(1, 0, packed)),
+                       "polyq: Scale.factor[1] = 0; allowed: finite and not 0",
+                       polyq::SettingsError);
+  CHECK_THROWS_WITH_AS((Layer{{1, 1}, {not_a_number, 0}}.initialise(1, 0, packed)),
+                       "polyq: Scale.shift[0] = nan; allowed: finite", polyq::SettingsError);
 }

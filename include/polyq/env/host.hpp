@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "polyq/core/error.hpp"
 #include "polyq/env/concept.hpp"
 
 namespace polyq::env {
@@ -39,7 +40,10 @@ struct Host {
   Simulator* training;
   Simulator* evaluating;
 
-  Host evaluation() const { return {evaluating, evaluating}; }
+  Host evaluation() const {
+    require(evaluating != nullptr, "Host.evaluating", "null", "a simulator");
+    return {evaluating, nullptr};
+  }
 
   template <class Machine>
   class On {
@@ -57,7 +61,11 @@ struct Host {
           seeds_(N),
           rewards_(N),
           terminated_(N),
-          truncated_(N) {}
+          truncated_(N) {
+      require(host.training != nullptr, "Host.training", "null", "a simulator");
+      require(host.training != host.evaluating, "Host.evaluating", "the training simulator",
+              "another one, since greedy episodes must not disturb training");
+    }
 
     template <class Observations>
     void reset(Machine& machine, const core::Clock* clock, Observations observations) {

@@ -27,7 +27,7 @@ struct ResetLane {
 };
 
 /// Steps lane e and, where its episode ended, starts the next one, drawing at the env steps after
-/// this step: no reset shares its draws with another.
+/// this step: no two resets of a run share their draws.
 template <class Env, class Observations>
 struct StepLane {
   static constexpr int N = Observations::columns;

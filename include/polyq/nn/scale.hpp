@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "polyq/core/error.hpp"
+#include "polyq/math/finite.hpp"
 #include "polyq/nn/concept.hpp"
 
 namespace polyq::nn {
@@ -31,7 +32,7 @@ struct Scale {
   static constexpr bool trained = false;
   using Output = math::Identity;
 
-  std::array<float, O> factor, shift;
+  std::array<float, O> factor = ones(), shift{};
 
   /// Maps [low, high] to [-1, 1] in each feature; throws SettingsError unless low < high and both
   /// are finite.
@@ -65,8 +66,12 @@ struct Scale {
     return 0;
   }
 
+  /// Throws SettingsError for a factor that is 0 or not finite, or a shift that is not finite.
   void initialise(std::uint64_t /*seed*/, std::uint32_t /*first*/, float* packed) const {
     for (int i = 0; i < O; ++i) {
+      require(math::is_finite(factor[i]) && factor[i] != 0, "Scale.factor[" + shown(i) + "]",
+              factor[i], "finite and not 0");
+      require(math::is_finite(shift[i]), "Scale.shift[" + shown(i) + "]", shift[i], "finite");
       packed[i] = factor[i];
       packed[O + i] = shift[i];
     }
@@ -86,6 +91,11 @@ struct Scale {
   }
 
  private:
+  static constexpr std::array<float, O> ones() {
+    std::array<float, O> all{};
+    all.fill(1);
+    return all;
+  }
   template <class Storage>
   static constexpr std::size_t shift_offset() {
     return core::round_up(Storage::stride(O), Storage::granule);
