@@ -229,14 +229,6 @@ template <int R, int C, int S = C>
 using ByRows = core::Transposed<core::Matrix<float, C, R, S>>;
 
 template <class View>
-constexpr int floats_of() {
-  if constexpr (requires { View::stride; }) {
-    return View::stride * View::columns;
-  } else {
-    return floats_of<decltype(View::of)>();
-  }
-}
-template <class View>
 View view_of(float* data) {
   if constexpr (requires { View::stride; }) {
     return View{data};
@@ -244,27 +236,48 @@ View view_of(float* data) {
     return View{{data}};
   }
 }
+/// A view's sizes and steps, as numbers.
+struct Form {
+  int rows, columns, row_step, column_step, floats;
+};
+template <class View>
+constexpr Form form_of() {
+  if constexpr (requires { View::stride; }) {
+    return {View::rows, View::columns, 1, View::stride, View::stride * View::columns};
+  } else {
+    constexpr Form of = form_of<decltype(View::of)>();
+    return {of.columns, of.rows, of.column_step, of.row_step, of.floats};
+  }
+}
 
 /// Compares out = x y with a plain loop. All numbers are whole and small, so that every order of
 /// summation is exact; what stands between the columns of out must stay.
-template <class X, class Y, class Out, class Machine>
-void check_product(Machine& machine) {
-  INFO("[", Out::rows, ", ", X::columns, "] by [", X::columns, ", ", Out::columns, "]");
-  std::vector<float> x(floats_of<X>()), y(floats_of<Y>()), out(floats_of<Out>(), 1e9f);
+template <class Machine>
+void check_product(Machine& machine, Form in_x, Form in_y, Form in_out,
+                   void (*multiply)(Machine&, float*, float*, float*)) {
+  INFO("[", in_x.rows, ", ", in_x.columns, "] by [", in_y.rows, ", ", in_y.columns, "]");
+  std::vector<float> x(in_x.floats), y(in_y.floats), out(in_out.floats, 1e9f);
   for (std::size_t i = 0; i < x.size(); ++i) x[i] = float(i * 5 % 17) - 8;
   for (std::size_t i = 0; i < y.size(); ++i) y[i] = float(i * 7 % 19) - 9;
   const auto device_x = uploaded(machine, x), device_y = uploaded(machine, y),
              device_out = uploaded(machine, out);
-  machine.matmul(view_of<X>(device_x.get()), view_of<Y>(device_y.get()),
-                 view_of<Out>(device_out.get()));
-  for (int r = 0; r < Out::rows; ++r)
-    for (int c = 0; c < Out::columns; ++c) {
+  multiply(machine, device_x.get(), device_y.get(), device_out.get());
+  for (int r = 0; r < in_out.rows; ++r)
+    for (int c = 0; c < in_out.columns; ++c) {
       float total = 0;
-      for (int k = 0; k < X::columns; ++k)
-        total += view_of<X>(x.data())(r, k) * view_of<Y>(y.data())(k, c);
-      view_of<Out>(out.data())(r, c) = total;
+      for (int k = 0; k < in_x.columns; ++k)
+        total += x[r * in_x.row_step + k * in_x.column_step] *
+                 y[k * in_y.row_step + c * in_y.column_step];
+      out[r * in_out.row_step + c * in_out.column_step] = total;
     }
   CHECK(downloaded(machine, device_out.get(), out.size()) == out);
+}
+template <class X, class Y, class Out, class Machine>
+void check_product(Machine& machine) {
+  check_product<Machine>(machine, form_of<X>(), form_of<Y>(), form_of<Out>(),
+                         [](Machine& on, float* x, float* y, float* out) {
+                           on.matmul(view_of<X>(x), view_of<Y>(y), view_of<Out>(out));
+                         });
 }
 
 }  // namespace

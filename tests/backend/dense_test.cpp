@@ -30,6 +30,7 @@ struct Form {
   int outer, inner, outer_step, inner_step;
   std::size_t floats;  // with pads
 
+  std::size_t columns() const { return std::size_t(outer) * outer_step; }
   std::vector<float> padded(const std::vector<float>& values) const {
     std::vector<float> memory(floats);
     for (int a = 0, i = 0; a < outer; ++a)
@@ -73,10 +74,47 @@ W weight_of(float* data) {
   }
 }
 
-/// Runs both passes on backend B; results that are overwritten start as garbage.
+/// How a layer's tensors lie on some backend, and the scratch it asks for.
+struct Forms {
+  Form weight, vector, input, output;
+  std::size_t scratch;
+};
+/// Where they lie.
+struct Places {
+  float *w, *bias, *x, *dy, *y, *dw, *dbias, *dx, *scratch;
+};
+
+/// Runs both passes on backend B; results that are overwritten start as garbage. One function for
+/// all sizes, since it is long to compile.
+template <class B>
+Layer run_passes(Layer layer, const Forms& forms,
+                 void (*passes)(typename B::Machine&, const Places&)) {
+  typename B::Machine machine(B{});
+  constexpr float garbage = std::numeric_limits<float>::quiet_NaN();
+  const auto w = uploaded(machine, forms.weight.padded(layer.w)),
+             bias = uploaded(machine, forms.vector.padded(layer.bias)),
+             x = uploaded(machine, forms.input.padded(layer.x)),
+             dy = uploaded(machine, forms.output.padded(layer.dy)),
+             y = uploaded(machine, std::vector<float>(forms.output.floats, garbage)),
+             dx = uploaded(machine, std::vector<float>(forms.input.floats, garbage)),
+             dw = uploaded(machine, std::vector<float>(forms.weight.floats)),
+             dbias = uploaded(machine, std::vector<float>(forms.vector.floats)),
+             scratch = uploaded(machine, std::vector<float>(forms.scratch + 1, garbage));
+  passes(machine, {w.get(), bias.get(), x.get(), dy.get(), y.get(), dw.get(), dbias.get(), dx.get(),
+                   scratch.get()});
+
+  // Behind the last column an activation may be rounded up; that part nobody reads or writes.
+  layer.y = forms.output.packed(downloaded(machine, y.get(), forms.output.columns()));
+  layer.dx = forms.input.packed(downloaded(machine, dx.get(), forms.input.columns()));
+  layer.dw = forms.weight.packed(downloaded(machine, dw.get(), forms.weight.floats));
+  layer.dbias = forms.vector.packed(downloaded(machine, dbias.get(), forms.vector.floats));
+  return layer;
+}
+
 template <class B, int In, int Out, int Samples, class Activation, class Below>
-Layer run(Layer layer) {
-  using Storage = typename B::Machine::Storage;
+Layer run(const Layer& layer) {
+  using Machine = typename B::Machine;
+  using Storage = typename Machine::Storage;
   using W = backend::Weight<Storage, float, Out, In>;
   using X = backend::Activations<Storage, float, In, Samples>;
   using Y = backend::Activations<Storage, float, Out, Samples>;
@@ -84,36 +122,18 @@ Layer run(Layer layer) {
   const auto rounded = [](int count) {
     return std::size_t(core::round_up(count, Storage::granule));
   };
-  const Form weight{Out, In, contiguous ? 1 : Storage::stride(In),
-                    contiguous ? Storage::stride(Out) : 1,
-                    rounded(contiguous ? In * Storage::stride(Out) : Out * Storage::stride(In))};
-  const Form vector{1, Out, 0, 1, rounded(Storage::stride(Out))};
-  const Form input{Samples, In, X::stride, 1, Storage::activation_size(In, Samples)};
-  const Form output{Samples, Out, Y::stride, 1, Storage::activation_size(Out, Samples)};
-
-  typename B::Machine machine(B{});
-  constexpr float garbage = std::numeric_limits<float>::quiet_NaN();
-  const auto w = uploaded(machine, weight.padded(layer.w)),
-             bias = uploaded(machine, vector.padded(layer.bias)),
-             x = uploaded(machine, input.padded(layer.x)),
-             dy = uploaded(machine, output.padded(layer.dy)),
-             y = uploaded(machine, std::vector<float>(output.floats, garbage)),
-             dx = uploaded(machine, std::vector<float>(input.floats, garbage)),
-             dw = uploaded(machine, std::vector<float>(weight.floats)),
-             dbias = uploaded(machine, std::vector<float>(vector.floats)),
-             scratch = uploaded(machine,
-                                std::vector<float>(Storage::dense_scratch(Out, In) + 1, garbage));
-  backend::dense_forward<Activation>(machine, weight_of<W>(w.get()), bias.get(), X{x.get()},
-                                     Y{y.get()});
-  backend::dense_backward<Below>(machine, weight_of<W>(w.get()), X{x.get()}, Y{dy.get()},
-                                 weight_of<W>(dw.get()), dbias.get(), X{dx.get()}, scratch.get());
-
-  // Behind the last column an activation may be rounded up; that part nobody reads or writes.
-  layer.y = output.packed(downloaded(machine, y.get(), Y::stride * Samples));
-  layer.dx = input.packed(downloaded(machine, dx.get(), X::stride * Samples));
-  layer.dw = weight.packed(downloaded(machine, dw.get(), weight.floats));
-  layer.dbias = vector.packed(downloaded(machine, dbias.get(), vector.floats));
-  return layer;
+  const Forms forms{
+      {Out, In, contiguous ? 1 : Storage::stride(In), contiguous ? Storage::stride(Out) : 1,
+       rounded(contiguous ? In * Storage::stride(Out) : Out * Storage::stride(In))},
+      {1, Out, 0, 1, rounded(Storage::stride(Out))},
+      {Samples, In, X::stride, 1, Storage::activation_size(In, Samples)},
+      {Samples, Out, Y::stride, 1, Storage::activation_size(Out, Samples)},
+      Storage::dense_scratch(Out, In)};
+  return run_passes<B>(layer, forms, [](Machine& machine, const Places& at) {
+    backend::dense_forward<Activation>(machine, weight_of<W>(at.w), at.bias, X{at.x}, Y{at.y});
+    backend::dense_backward<Below>(machine, weight_of<W>(at.w), X{at.x}, Y{at.dy},
+                                   weight_of<W>(at.dw), at.dbias, X{at.dx}, at.scratch);
+  });
 }
 
 std::vector<float> random(int count, std::uint64_t salt) {
@@ -134,20 +154,23 @@ double gap(const std::vector<float>& a, const std::vector<float>& b) {
   return difference / largest;
 }
 
-template <class B, int In, int Out, int Samples, class Activation, class Below>
-void check_beside_reference() {
-  INFO("in ", In, ", out ", Out, ", samples ", Samples);
-  Layer layer{random(Out * In, 1), random(Out, 2), random(In * Samples, 3),
-              random(Out * Samples, 4)};
-  for (float& value : layer.x) value = Below::value(value);  // what the layer below can give
-  const Layer here = run<B, In, Out, Samples, Activation, Below>(layer);
-  const Layer oracle = run<backend::Reference, In, Out, Samples, Activation, Below>(layer);
+void check_tensors(const Layer& here, const Layer& oracle) {
   // Sums of up to 128 products in another order and with FMA: single elements move by 1e-3 of
   // themselves, where they cancel, but never by 2e-6 of a tensor's largest.
   CHECK(gap(here.y, oracle.y) <= 2e-6);
   CHECK(gap(here.dw, oracle.dw) <= 2e-6);
   CHECK(gap(here.dbias, oracle.dbias) <= 2e-6);
   CHECK(gap(here.dx, oracle.dx) <= 2e-6);
+}
+
+template <class B, int In, int Out, int Samples, class Activation, class Below>
+void check_beside_reference() {
+  INFO("in ", In, ", out ", Out, ", samples ", Samples);
+  Layer layer{random(Out * In, 1), random(Out, 2), random(In * Samples, 3),
+              random(Out * Samples, 4)};
+  for (float& value : layer.x) value = Below::value(value);  // what the layer below can give
+  check_tensors(run<B, In, Out, Samples, Activation, Below>(layer),
+                run<backend::Reference, In, Out, Samples, Activation, Below>(layer));
 }
 
 }  // namespace

@@ -86,6 +86,7 @@ void check_column_sum() {
 
 template <class P, int Rows, int Columns, int FromStride, int ToStride>
 void check_transpose() {
+  static_assert(Columns <= FromStride && Rows <= ToStride);
   INFO("[", Rows, "][", Columns, "] in strides of ", FromStride, " and ", ToStride);
   std::vector<float> from((Rows - 1) * FromStride + Columns);
   for (std::size_t i = 0; i < from.size(); ++i) from[i] = float(i + 1);
@@ -170,9 +171,9 @@ TEST_CASE_TEMPLATE("transposes, the pads of the target zero", P, Native, Narrow)
   check_transpose<P, L, L, L, L + H>();
   check_transpose<P, 2 * L, L + H, 2 * L, 2 * L>();
   check_transpose<P, L + H, 2 * L, 2 * L, 2 * L>();
-  check_transpose<P, L + H + 3, 2 * L + H + 1, 3 * L, 2 * L + H>();
-  check_transpose<P, L - 1, 3 * L + 5, 4 * L, L>();
-  check_transpose<P, 3 * L + 5, L - 1, L - 1, 4 * L>();
+  check_transpose<P, L + H + 3, 2 * L + H + 1, 4 * L, 3 * L>();
+  check_transpose<P, L - 1, 3 * L + 5, 5 * L, L>();
+  check_transpose<P, 3 * L + 5, L - 1, L - 1, 5 * L>();
 }
 
 TEST_CASE_TEMPLATE("dots", P, Native, Narrow) {

@@ -101,6 +101,17 @@ std::map<std::int64_t, Row> sampled_rows(Agent& agent, int updates) {
   return rows;
 }
 
+// The .999 quantile with 2 degrees of freedom.
+constexpr double chi_square_quantile = 13.82;
+
+double chi_square(const double (&counts)[3], const double (&shares)[3]) {
+  const double all = counts[0] + counts[1] + counts[2];
+  double sum = 0;
+  for (int i = 0; i < 3; ++i)
+    sum += (counts[i] - shares[i] * all) * (counts[i] - shares[i] * all) / (shares[i] * all);
+  return sum;
+}
+
 }  // namespace
 
 TEST_CASE("returns, lengths and the largest reward of each lane") {
@@ -219,7 +230,6 @@ TEST_CASE_TEMPLATE("epsilon 1 explores uniformly, in every lane and at every ste
                    POLYQ_BACKENDS) {
   AgentOf<B> agent = make_agent<B>(1.f);
   polyq::Actor actor(agent, env::Vectorized<Counting, 4>{});
-  std::vector<polyq::EpisodeEnd> episodes;
   for (int step = 0; step < 2'000; ++step) actor.enqueue_step();
   double counts[3] = {}, per_lane[4][3] = {};
   int sampled = 0;
@@ -229,15 +239,22 @@ TEST_CASE_TEMPLATE("epsilon 1 explores uniformly, in every lane and at every ste
     ++sampled;
   }
   CHECK(sampled > 7'900);  // of 8 000 rows by 64 000 draws, all but 3 in 10 000
-  const auto chi_square = [](const double(&count)[3]) {
-    const double expected = (count[0] + count[1] + count[2]) / 3;
-    double sum = 0;
-    for (const double c : count) sum += (c - expected) * (c - expected) / expected;
-    return sum;
-  };
-  // The .999 quantile of chi-square with 2 degrees of freedom.
-  CHECK(chi_square(counts) < 13.82);
-  for (int lane = 0; lane < 4; ++lane) CHECK(chi_square(per_lane[lane]) < 13.82);
+  constexpr double third = 1. / 3;
+  CHECK(chi_square(counts, {third, third, third}) < chi_square_quantile);
+  for (int lane = 0; lane < 4; ++lane)
+    CHECK(chi_square(per_lane[lane], {third, third, third}) < chi_square_quantile);
+}
+
+TEST_CASE_TEMPLATE("what is explored is uniform, whatever epsilon is", B, POLYQ_BACKENDS) {
+  AgentOf<B> agent = make_agent<B>(.5f);
+  std::vector<float> parameters(3 * 8 + 8 + 8 * 3 + 3);
+  parameters[3 * 8 + 8 + 8 * 3 + 1] = 1;  // a bias for action 1 alone
+  agent.set_parameters(parameters);
+  polyq::Actor actor(agent, env::Vectorized<Counting, 4>{});
+  for (int step = 0; step < 2'000; ++step) actor.enqueue_step();
+  double counts[3] = {};
+  for (const auto& [number, row] : sampled_rows(agent, 1'000)) ++counts[row.action];
+  CHECK(chi_square(counts, {1. / 6, 4. / 6, 1. / 6}) < chi_square_quantile);
 }
 
 TEST_CASE_TEMPLATE("epsilon 0 is greedy: the argmax of a plain forward at s", B, POLYQ_BACKENDS) {
