@@ -147,7 +147,7 @@ class Flags {
  private:
   void add_run() {
     group_ = "Run";
-    text("--env", options_.env, "environment", [](const std::string& name) {
+    text("--env,--env-id", options_.env, "environment", [](const std::string& name) {
       if (name != "CartPole-v1") throw UsageError("--env", name, "CartPole-v1");
     });
     number("--seed", options_.seed, "of everything that is drawn");
@@ -186,8 +186,8 @@ class Flags {
     group_ = "Exploration";
     number("--start-e,--exploration-initial-eps", options_.start_e, "epsilon at first");
     number("--end-e,--exploration-final-eps", options_.end_e, "epsilon at last");
-    number("--exploration-fraction", options_.exploration_fraction,
-           "part of --total-timesteps in which epsilon falls");
+    optional_number("--exploration-fraction", options_.exploration_fraction,
+                    "part of --total-timesteps in which epsilon falls (default: 10000 env steps)");
   }
   void add_evaluation() {
     group_ = "Evaluation";

@@ -44,7 +44,7 @@ struct Options {
   float tau = .01f;
 
   float start_e = 1, end_e = .05f;
-  double exploration_fraction = .2;  // of total_timesteps
+  std::optional<double> exploration_fraction;  // of total_timesteps; unset: 10 000 env steps
 
   std::uint64_t evaluation_frequency = whole_steps(1'000);  // 0: never
   int evaluation_episodes = 100;

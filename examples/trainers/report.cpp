@@ -121,6 +121,10 @@ int exit_code(const Facts& facts) {
 int report(const Options& options, const char* backend, const Facts& facts) {
   if (!has_failed(facts)) std::fputs(lines(options, facts).c_str(), stdout);
   if (options.json) std::fputs(json(options, backend, facts).c_str(), stdout);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    std::fputs("error: standard output cannot be written\n", stderr);
+    return 2;
+  }
   return exit_code(facts);
 }
 

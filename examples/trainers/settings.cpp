@@ -21,6 +21,14 @@ std::uint64_t target_period_updates(const Options& options) {
   return periods * options.gradient_steps;
 }
 
+float exploration_env_steps(const Options& options) {
+  if (!options.exploration_fraction) return 10'000;
+  const double fraction = *options.exploration_fraction;
+  if (!(fraction > 0 && fraction <= 1))
+    throw UsageError("--exploration-fraction", shown(fraction), "(0, 1]");
+  return float(fraction * double(options.total_timesteps));
+}
+
 }  // namespace
 
 polyq::TrainSettings train_settings(const Options& options) {
@@ -32,18 +40,18 @@ polyq::TrainSettings train_settings(const Options& options) {
   settings.evaluation_period_env_steps = options.evaluation_frequency;
   settings.report_episodes = options.evaluation_episodes;
   settings.early_stop = !options.no_early_stop;
-  settings.goal = polyq::env::Goal{.solved = options.solved_at, .stop = options.stop_at};
+  const double stop = settings.early_stop ? options.stop_at : options.solved_at;
+  settings.goal = polyq::env::Goal{.solved = options.solved_at, .stop = stop};
   settings.check(Compiled::num_envs);
   return settings;
 }
 
 polyq::DqnSettings dqn_settings(const Options& options) {
-  const double exploring = options.exploration_fraction * double(options.total_timesteps);
   polyq::DqnSettings settings;
   settings.discount = options.gamma;
   settings.seed = options.seed;
   settings.exploration =
-      polyq::math::Schedule::linear(options.start_e, options.end_e, float(exploring));
+      polyq::math::Schedule::linear(options.start_e, options.end_e, exploration_env_steps(options));
   settings.target_period_updates = target_period_updates(options);
   settings.tau = options.tau;
   settings.reward.scale = options.reward_scale;
@@ -73,7 +81,6 @@ std::string naming_flag(const Options& options, const polyq::SettingsError& erro
       {"TrainSettings.report_episodes", "--evaluation-episodes"},
       {"DqnSettings.discount", "--gamma"},
       {"DqnSettings.exploration", is_about(options.start_e) ? "--start-e" : "--end-e"},
-      {"DqnSettings.exploration, its env steps", "--exploration-fraction"},
       {"DqnSettings.target_period_updates", "--target-network-frequency"},
       {"DqnSettings.tau", "--tau"},
       {"RewardTransform.scale", "--reward-scale"},

@@ -197,18 +197,16 @@ class BadInput(Trainer):
                 ("--tau", "2", "(0, 1]"),
                 ("--start-e", "2", "[0, 1]"),
                 ("--end-e", "-1", "[0, 1]"),
-                ("--exploration-fraction", "0", "> 0"),
-                ("--exploration-fraction", "-1", "> 0"),
                 ("--max-grad-norm", "-1", "> 0"),
                 ("--reward-scale", "0", "> 0"),
                 ("--reward-clip", "-1", "> 0"),
                 ("--buffer-size", "1", "(the batch size), 4294967295]"),
                 ("--buffer-size", "-1", "4294967295]"),
                 ("--buffer-size", "4294967296", "4294967295]")):
-            if flag == "--exploration-fraction" and value == "-1":
-                self.refused([flag, value], flag, allowed)  # the value is told in env steps
-            else:
-                self.refused([flag, value], flag, f" = {value};", allowed)
+            self.refused([flag, value], flag, f" = {value};", allowed)
+        for fraction in ("0", "-1", "2"):
+            self.refused(["--exploration-fraction", fraction],
+                         f"--exploration-fraction {fraction};", "(0, 1]")
 
     def test_names(self):
         self.refused(["--env", "MountainCar-v0"], "--env MountainCar-v0", "CartPole-v1")
@@ -265,7 +263,7 @@ class Configuration(Trainer):
         for line in ('env="CartPole-v1"', "seed=1", "learning-rate=0.002", "learning-starts=1000",
                      "train-frequency=1", "gradient-steps=1", "target-network-frequency=1",
                      "tau=0.01", "gamma=0.99", 'loss="squared"', "double=false", "max-grad-norm=0",
-                     "start-e=1", "end-e=0.05", "exploration-fraction=0.2",
+                     "start-e=1", "end-e=0.05", 
                      "evaluation-episodes=100", "solved-at=475", "stop-at=490",
                      "no-early-stop=false"):
             self.assertIn(line, found.splitlines())
@@ -369,7 +367,10 @@ class Output(Trainer):
         self.assertEqual(len(done.stdout.splitlines()), 2)
 
     def test_a_terminal_sees_a_bar(self):
-        shown, terminal = pty.openpty()
+        try:
+            shown, terminal = pty.openpty()
+        except OSError as reason:
+            self.skipTest(f"no terminal can be had here: {reason}")
         done = subprocess.run([CPU, *SHORT], stdout=subprocess.PIPE, stderr=terminal, text=True,
                               timeout=600)
         os.close(terminal)
