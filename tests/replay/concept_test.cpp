@@ -23,15 +23,13 @@ struct Newest {
   std::int64_t capacity = 100;
 
   struct Draw {
-    static constexpr int rows_per_block = 1;
     std::int64_t* rows;
     const core::Clock* clock;
     struct Each {
       std::int64_t *rows, newest;
-      int batch;
       void operator()(std::int64_t i) const { rows[i] = newest; }
     };
-    Each prepare() const { return {rows, std::int64_t(clock->env_steps) - 1, BatchSize}; }
+    Each prepare() const { return {rows, std::int64_t(clock->env_steps) - 1}; }
   };
   template <class Machine, class Shapes>
   struct On {
@@ -46,7 +44,7 @@ struct Newest {
       ring.push(machine, clock, rows);
     }
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
-      ring.draw_and_gather(machine, Draw{batch.rows, clock}, batch);
+      ring.draw_and_gather(machine, BatchSize, Draw{batch.rows, clock}, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
   };

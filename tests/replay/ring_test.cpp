@@ -72,13 +72,9 @@ struct Sampled {
   }
 };
 
-/// Draws nothing: gathers the row numbers that stand in the batch.
-struct Given {
-  static constexpr int rows_per_block = 4;
-  const core::Clock* clock;
-  int batch;
+/// The row numbers stand in the batch already.
+struct Nothing {
   void operator()(std::int64_t) const {}
-  Given prepare() const { return *this; }
 };
 
 template <class Machine, int O, int B>
@@ -97,7 +93,7 @@ bool is_row(
 template <class B, int O, int N>
 void push_and_read(std::int64_t capacity, int steps) {
   using Machine = typename B::Machine;
-  constexpr int batch_size = 6;  // no multiple of the rows of a block
+  constexpr int batch_size = 6;
   Machine machine{B{}};
   core::Clock clock{};
   replay::Ring<Machine, O> ring(machine, capacity, facts);
@@ -113,7 +109,7 @@ void push_and_read(std::int64_t capacity, int steps) {
     const std::int64_t pushed = std::int64_t(clock.env_steps);
     for (std::int64_t row = pushed < capacity ? 0 : pushed - capacity; row < pushed; ++row) {
       for (std::int64_t& each : sampled.rows) each = row;
-      ring.draw_and_gather(machine, Given{&clock, batch_size}, sampled.batch());
+      ring.draw_and_gather(machine, 0, Nothing{}, &clock, sampled.batch());
       for (int i = 0; i < batch_size; ++i, ++read)
         wrong += !is_row<Machine, O, batch_size>(sampled.batch(), i, row);
     }
@@ -171,7 +167,7 @@ TEST_CASE_TEMPLATE("a newer row overwrites the one a capacity before it, and no 
   }
   Sampled<Machine, 3, 12> sampled;
   for (int row = 0; row < 12; ++row) sampled.rows[row] = row;
-  ring.draw_and_gather(machine, Given{&clock, 12}, sampled.batch());
+  ring.draw_and_gather(machine, 0, Nothing{}, &clock, sampled.batch());
   for (int row = 0; row < 12; ++row) {
     CAPTURE(row);  // rows 0 to 3 stood where 8 to 11 stand now
     CHECK(is_row<Machine, 3, 12>(sampled.batch(), row, row < 4 ? row + 8 : row));
@@ -193,7 +189,7 @@ TEST_CASE_TEMPLATE("a recording pushes at the clock's cursor", B, POLYQ_BACKENDS
   CHECK(parts.clock.env_steps == 14);
   Sampled<Machine, 3, 6> sampled;
   for (int i = 0; i < 6; ++i) sampled.rows[i] = 8 + i;
-  ring.draw_and_gather(machine, Given{&parts.clock, 6}, sampled.batch());
+  ring.draw_and_gather(machine, 0, Nothing{}, &parts.clock, sampled.batch());
   for (int i = 0; i < 6; ++i) CHECK(is_row<Machine, 3, 6>(sampled.batch(), i, 8 + i));
 }
 
@@ -211,7 +207,7 @@ TEST_CASE_TEMPLATE("a termination has discount 0, a truncation and any other row
   ring.push(machine, &clock, written.rows());
   Sampled<Machine, 1, 4> sampled;
   sampled.rows = {0, 1, 2, 3};
-  ring.draw_and_gather(machine, Given{&clock, 4}, sampled.batch());
+  ring.draw_and_gather(machine, 0, Nothing{}, &clock, sampled.batch());
   CHECK(sampled.discounts == std::vector<float>{.9f, 0, .9f, 0});
 }
 
@@ -230,7 +226,7 @@ TEST_CASE_TEMPLATE("the reward is transformed as it is sampled, not as it is sto
     CHECK(written.rewards == std::vector<float>{-8, -1, .5f, 6});
     Sampled<Machine, 1, 4> sampled;
     sampled.rows = {0, 1, 2, 3};
-    ring.draw_and_gather(machine, Given{&clock, 4}, sampled.batch());
+    ring.draw_and_gather(machine, 0, Nothing{}, &clock, sampled.batch());
     return sampled.rewards;
   };
   CHECK(sample({}) == std::vector<float>{-8, -1, .5f, 6});
@@ -246,7 +242,7 @@ TEST_CASE_TEMPLATE("attach and sample refuse what a recording would freeze wrong
   replay::Ring<Machine, 3> ring(machine, 12, facts);
   Sampled<Machine, 3, 6> sampled;
   CHECK(message_of<polyq::DeviceError>([&] {
-          ring.draw_and_gather(machine, Given{nullptr, 6}, sampled.batch());
+          ring.draw_and_gather(machine, 0, Nothing{}, nullptr, sampled.batch());
         }) == "polyq: a sample before attach; make the Actor before the first update");
   CHECK(sampled.actions == std::vector<std::int32_t>(6, -1));
 

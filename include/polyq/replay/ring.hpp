@@ -4,7 +4,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "polyq/core/arena.hpp"
 #include "polyq/core/error.hpp"
@@ -56,51 +55,35 @@ struct Push {
   }
 };
 
-/// Copies the row drawn for sample i into the batch.
+/// Copies the row that batch.rows [B] names for sample i into the batch.
 template <class Observations>
 struct Gather {
   static constexpr int O = Observations::rows;
   RingView<O> ring;
-  typename RingView<O>::Slots slots;
   Batch<Observations> batch;
-  float discount;
-  math::RewardTransform reward;
-
-  POLYQ_HD void operator()(std::int64_t i) const {
-    const std::int64_t at = slots(batch.rows[i]);
-    for (int o = 0; o < O; ++o) {
-      batch.observations(o, int(i)) = ring.observations[at * O + o];
-      batch.next(o, int(i)) = ring.next[at * O + o];
-    }
-    batch.actions[i] = ring.actions[at];
-    batch.rewards[i] = reward(ring.rewards[at]);
-    batch.discounts[i] = ring.terminated[at] ? 0.f : discount;
-  }
-};
-
-/// Draws the rows of one Philox block and gathers them at once: one pass over the batch.
-template <class Draw, class Observations>
-struct DrawAndGather {
-  static constexpr int O = Observations::rows;
-  Draw draw;
-  RingView<O> ring;
-  Batch<Observations> batch;
+  const core::Clock* clock;
   float discount;
   math::RewardTransform reward;
 
   struct Each {
-    decltype(std::declval<const Draw&>().prepare()) draw;
-    Gather<Observations> gather;
-    POLYQ_HD void operator()(std::int64_t block) const {
-      const std::int64_t begin = block * Draw::rows_per_block;
-      draw(block);
-      for (std::int64_t i = begin; i < begin + Draw::rows_per_block && i < draw.batch; ++i)
-        gather(i);
+    RingView<O> ring;
+    Batch<Observations> batch;
+    typename RingView<O>::Slots slots;
+    float discount;
+    math::RewardTransform reward;
+    POLYQ_HD void operator()(std::int64_t i) const {
+      const std::int64_t at = slots(batch.rows[i]);
+      for (int o = 0; o < O; ++o) {
+        batch.observations(o, int(i)) = ring.observations[at * O + o];
+        batch.next(o, int(i)) = ring.next[at * O + o];
+      }
+      batch.actions[i] = ring.actions[at];
+      batch.rewards[i] = reward(ring.rewards[at]);
+      batch.discounts[i] = ring.terminated[at] ? 0.f : discount;
     }
   };
   POLYQ_HD Each prepare() const {
-    const auto slots = ring.slots(std::int64_t(draw.clock->env_steps));
-    return {draw.prepare(), {ring, slots, batch, discount, reward}};
+    return {ring, batch, ring.slots(std::int64_t(clock->env_steps)), discount, reward};
   }
 };
 
@@ -132,15 +115,15 @@ class Ring {
   void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
     machine.for_each(Observations::columns, Push<Observations>{view_, rows, clock});
   }
-  /// `draw` writes the row numbers of batch.rows, rows_per_block at a time, by its `clock`.
+  /// Calls `draw` n times, which write batch.rows [B], then fills the batch from those stored rows.
   template <class Draw, class Observations>
-  void draw_and_gather(Machine& machine, Draw draw, Batch<Observations> batch) {
+  void draw_and_gather(Machine& machine, std::int64_t n, Draw draw, const core::Clock* clock,
+                       Batch<Observations> batch) {
     if (environments_ == 0)
       throw DeviceError("polyq: a sample before attach; make the Actor before the first update");
-    constexpr int blocks =
-        (Observations::columns + Draw::rows_per_block - 1) / Draw::rows_per_block;
-    machine.for_each(blocks, DrawAndGather<Draw, Observations>{draw, view_, batch, facts_.discount,
-                                                               facts_.reward});
+    machine.for_each(n, draw);
+    machine.for_each(Observations::columns,
+                     Gather<Observations>{view_, batch, clock, facts_.discount, facts_.reward});
   }
   std::int64_t capacity() const { return view_.capacity; }
   std::uint64_t seed() const { return facts_.seed; }

@@ -9,33 +9,33 @@
 
 namespace polyq::replay {
 
-/// Row numbers from the sample stream, four to a Philox block.
+/// Draws the row numbers of a batch, those of one Philox block at a time.
+template <int BatchSize>
 struct DrawRows {
-  static constexpr int rows_per_block = 4;
+  static constexpr int words = 4, blocks = (BatchSize + words - 1) / words;
   std::int64_t* rows;
   const core::Clock* clock;
   std::int64_t capacity;
   std::uint64_t seed;
-  int batch;
 
   struct Each {
     std::int64_t* rows;
     std::int64_t oldest;
     std::uint32_t stored;
     std::uint64_t step, seed;
-    int batch;
-    POLYQ_HD void operator()(std::int64_t block) const {
-      const core::Words words =
+    // Inlined by force: only then several blocks share a vector.
+    [[gnu::always_inline]] POLYQ_HD void operator()(std::int64_t block) const {
+      const core::Words drawn =
           core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
-      const std::int64_t begin = block * rows_per_block;
-      for (int k = 0; k < rows_per_block && begin + k < batch; ++k)
-        rows[begin + k] = oldest + core::below(words.word[k], stored);
+      const std::int64_t begin = block * words;
+      const int count = BatchSize % words != 0 && block == blocks - 1 ? BatchSize % words : words;
+      for (int k = 0; k < count; ++k) rows[begin + k] = oldest + core::below(drawn.word[k], stored);
     }
   };
   POLYQ_HD Each prepare() const {
     const std::int64_t pushed = std::int64_t(clock->env_steps);
     const std::int64_t stored = pushed < capacity ? pushed : capacity;
-    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed, batch};
+    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed};
   }
 };
 
@@ -69,8 +69,9 @@ struct Uniform {
     }
     /// At least one row must have been pushed when this runs.
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
-      const DrawRows draw{batch.rows, clock, ring_.capacity(), ring_.seed(), Shapes::B};
-      ring_.draw_and_gather(machine, draw, batch);
+      using Draw = DrawRows<BatchSize>;
+      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.seed()};
+      ring_.draw_and_gather(machine, Draw::blocks, draw, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
 
