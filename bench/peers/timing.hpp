@@ -63,8 +63,8 @@ PairTimes interleaved(First&& first, Second&& second, int pairs, int inner) {
           .ratio_median = median(ratios)};
 }
 
-/// GFLOP/s of multiply-adds in registers, the best of 21 samples of about a millisecond: the bound
-/// of every dense product on one core of this machine.
+/// GFLOP/s of multiply-adds in registers, over about 4 ms: the bound of every dense product on one
+/// core of this machine at this moment.
 inline double fma_peak_gflops() {
   using peers::Packet;
   // Latency times width is at most 10 on the cores of the last ten years (5 cycles, 2 a cycle on
@@ -91,12 +91,8 @@ inline double fma_peak_gflops() {
     for (int c = 1; c < chains; ++c) total = total + chain[c];
     seed = sum(total) * 1e-3f;
   };
-  constexpr int inner = 40;
-  double best = microseconds_per_call(run_chains, inner);
-  for (int sample = 0; sample < 20; ++sample) {
-    best = std::min(best, microseconds_per_call(run_chains, inner));
-  }
-  return 2e-3 * chains * peers::lanes * steps / best;
+  constexpr int inner = 100;
+  return 2e-3 * chains * peers::lanes * steps / microseconds_per_call(run_chains, inner);
 }
 
 }  // namespace bench
