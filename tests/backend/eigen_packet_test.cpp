@@ -114,3 +114,9 @@ TEST_CASE_TEMPLATE("sum adds all lanes, a broadcast fills them", Pack, Full, Hal
   CHECK(Pack::load(values.data()).sum() == float((1 << Pack::lanes) - 1));  // exact in 24 bits
   for (const float value : stored(Pack(2.5f))) CHECK(value == 2.5f);
 }
+
+TEST_CASE("the low half of a packet is its first lanes") {
+  const Floats<Full> a = numbers<Full>(7);
+  const Floats<Half> half = stored(Packets::low_half(Full::load(a.data())));
+  for (int i = 0; i < Half::lanes; ++i) CHECK(half[i] == a[i]);
+}

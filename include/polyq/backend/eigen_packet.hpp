@@ -4,6 +4,7 @@
 // compiled with different flags and linked together never meet under one name.
 #pragma once
 #include <Eigen/Core>
+#include <cstring>
 
 namespace polyq::backend::tile {
 
@@ -56,6 +57,12 @@ struct Packets {
   static constexpr int half_lanes =
       ei::unpacket_traits<typename ei::unpacket_traits<typename Full::Raw>::half>::size;
   using Half = Pack<half_lanes, Fma>;
+  /// The first lanes of `full`; the compilers need no instruction for it.
+  static Half low_half(Full full) {
+    Half half;
+    std::memcpy(&half, &full, sizeof half);
+    return half;
+  }
 };
 
 }  // namespace polyq::backend::tile

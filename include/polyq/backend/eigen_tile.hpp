@@ -93,8 +93,11 @@ template <class P, ProductShape Shape, int R, bool Tail, int S, class Start, cla
         const Full broadcast(*scalar);
 #pragma GCC unroll 8
         for (int r = 0; r < R; ++r) sum[s][r] = multiply_add(column[r], broadcast, sum[s][r]);
+        // g++ would load the scalar once for two broadcasts and shuffle both.
+        if constexpr (Tail) tail[s] = multiply_add(last, P::low_half(broadcast), tail[s]);
+      } else {
+        tail[s] = multiply_add(last, Half(*scalar), tail[s]);
       }
-      if constexpr (Tail) tail[s] = multiply_add(last, Half(*scalar), tail[s]);
     }
   }
 #pragma GCC unroll 16
