@@ -64,8 +64,8 @@ PairTimes interleaved(First&& first, Second&& second, int pairs, int inner) {
 }
 
 /// GFLOP/s of multiply-adds in registers, over about 4 ms: the bound of every dense product on one
-/// core of this machine at this moment.
-inline double fma_peak_gflops() {
+/// core of this machine at this moment. Not inlined: g++ spills the chains in a large caller.
+[[gnu::noinline]] inline double fma_peak_gflops() {
   using peers::Packet;
   // Latency times width is at most 10 on the cores of the last ten years (5 cycles, 2 a cycle on
   // Haswell); 14 chains and their two constants still fit 16 registers.
