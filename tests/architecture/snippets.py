@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Checks that every C++ block in the documentation stands, line for line, in a compiled file.
+"""Checks that every C++ block in the documentation stands, line for line, in a compiled file, and
+that every link within the repository leads somewhere.
 
 A block names its file in the line before its fence: `<!-- from examples/first_agent.cpp -->`.
 Indentation common to the block is of no account.
@@ -24,9 +25,16 @@ def stands_in(block, text):
     return False
 
 
+def dead_links(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        if not (page.parent / target).exists():
+            yield f"{page.relative_to(ROOT)}: the link to {target} leads nowhere"
+
+
 def main():
     wrong, count = [], 0
     for page in PAGES:
+        wrong += dead_links(page)
         for name, block in BLOCK.findall(page.read_text()):
             count += 1
             where = f"{page.relative_to(ROOT)}: the block that begins `{block.splitlines()[0]}`"
