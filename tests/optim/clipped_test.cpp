@@ -2,115 +2,26 @@
 // Clipped scales long gradients as PyTorch does, leaves short ones alone, and steps its inner.
 #include <doctest/doctest.h>
 
-#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
 #include <polyq/optim/adam.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/sgd.hpp>
-#include <string>
 #include <type_traits>
 #include <vector>
 
 #include "backends.hpp"
-#include "golden.hpp"
+#include "stepping.hpp"
 
-namespace backend = polyq::backend;
-namespace core = polyq::core;
 using polyq::optim::Adam, polyq::optim::Clipped, polyq::optim::Sgd;
+using test::check_beside_torch, test::CopyTo, test::filled, test::refusal, test::Stepping;
 
 namespace {
 
+constexpr std::size_t P = test::OptimizerShapes::P;
 constexpr float infinity = std::numeric_limits<float>::infinity();
 constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
-
-struct Shapes {
-  static constexpr std::size_t P = 37;  // packets and a rest
-};
-
-/// An optimizer with parameters, gradient, state and clock on backend B.
-template <class B, class Optimizer>
-struct Stepping {
-  using Machine = typename B::Machine;
-  using On = typename Optimizer::template On<Machine, Shapes>;
-  template <class T>
-  using Owned = typename Machine::template Owned<T>;
-
-  Machine machine{B{}};
-  Owned<float> parameters = machine.template allocate<float>(Shapes::P);
-  Owned<float> gradient = machine.template allocate<float>(Shapes::P);
-  Owned<float> state = machine.template allocate<float>(On::state_size);
-  Owned<core::Clock> clock = machine.template allocate<core::Clock>(1);
-  On on;
-
-  Stepping(const Optimizer& optimizer, const std::vector<float>& initial)
-      : on(optimizer, state.get()) {
-    machine.zero(state.get(), On::state_size * sizeof(float));
-    machine.upload(parameters.get(), initial.data(), Shapes::P);
-  }
-  template <class After = backend::Nothing>
-  void step(const std::vector<float>& slopes, core::Clock now, After after = {}) {
-    machine.upload(gradient.get(), slopes.data(), Shapes::P);
-    machine.upload(clock.get(), &now, 1);
-    on.step(machine, parameters.get(), gradient.get(), clock.get(), after);
-  }
-  std::vector<float> read(const float* from) {
-    std::vector<float> values(Shapes::P);
-    machine.download(values.data(), from, values.size());
-    return values;
-  }
-};
-
-std::vector<float> row_of(const test::Tensor& tensor, int row) {
-  const auto begin = tensor.values.begin() + row * tensor.columns;
-  return {begin, begin + tensor.columns};
-}
-std::vector<float> filled(float value) { return std::vector<float>(Shapes::P, value); }
-
-/// 100 updates beside PyTorch's in double; update k, counted from 0, is at env step k.
-template <class B, class Optimizer>
-void check_beside_torch(const std::string& name, const Optimizer& optimizer) {
-  const test::Golden initial("torch_optimizers/initial.txt"),
-      gradients("torch_optimizers/gradients.txt"), expected("torch_optimizers/" + name + ".txt");
-  const auto& start = initial["initial"].values;
-  Stepping<B, Optimizer> stepping(optimizer, {start.begin(), start.end()});
-  for (int k = 0; k < 100; ++k) {
-    stepping.step(row_of(gradients["gradients"], k), {std::uint64_t(k), std::uint64_t(k)});
-    if (k != 0 && k != 1 && k != 9 && k != 99) continue;
-    const test::Tensor& exact = expected["after_" + std::to_string(k + 1)];
-    const std::vector<float> got = stepping.read(stepping.parameters.get());
-    double worst = 0;
-    for (int i = 0; i < int(Shapes::P); ++i)
-      worst = std::max(worst, std::abs(got[i] - exact(i)) / (1 + std::abs(exact(i))));
-    INFO(name, " after ", k + 1, " updates");
-    // A parameter is rounded by about 2^-24 of its size at each update; roundings add up as roots
-    // do. The factor's own roundings are of the step, which is smaller.
-    CHECK(worst <= std::sqrt(k + 1) * 0x1p-24);
-  }
-}
-
-/// target ← parameters, behind the step
-struct CopyTo {
-  const float* parameters;
-  float* target;
-  template <class Lane>
-  POLYQ_HD void operator()(Lane i) const {
-    i.store(target, i.load(parameters));
-  }
-};
-
-template <class Inner>
-std::string refusal(const Clipped<Inner>& settings) {
-  using On = typename Clipped<Inner>::template On<backend::Reference::Machine, Shapes>;
-  float state[On::state_size] = {};
-  try {
-    const On on(settings, state);
-  } catch (const polyq::SettingsError& error) {
-    return error.what();
-  }
-  return "";
-}
 
 // Both are deduced, with the norm and without.
 static_assert(std::is_same_v<decltype(Clipped{Adam{}, .5f}), Clipped<Adam>>);
@@ -131,7 +42,7 @@ TEST_CASE_TEMPLATE("a long gradient is scaled in place, over all parameters", B,
   stepping.step(slopes, {0, 0});
   const std::vector<float> scaled = stepping.read(stepping.gradient.get()),
                            parameters = stepping.read(stepping.parameters.get());
-  for (std::size_t i = 0; i < Shapes::P; ++i) {
+  for (std::size_t i = 0; i < P; ++i) {
     // 5 + 1e-6, the quotient and the product are rounded, each by 2^-24.
     CHECK(std::abs(scaled[i] - slopes[i] / (5 + 1e-6)) <= 3 * 0x1p-24 * std::abs(slopes[i] / 5));
     CHECK(parameters[i] == -scaled[i]);
@@ -160,8 +71,8 @@ TEST_CASE_TEMPLATE("the norm is of this gradient alone", B, POLYQ_BACKENDS) {
 
 TEST_CASE_TEMPLATE("its state is the inner one's and a number, apart from each other", B,
                    POLYQ_BACKENDS) {
-  static_assert(Stepping<B, Clipped<Sgd>>::On::state_size == Shapes::P + 1);
-  static_assert(Stepping<B, Clipped<Adam>>::On::state_size == 2 * Shapes::P + 1);
+  static_assert(Stepping<B, Clipped<Sgd>>::On::state_size == P + 1);
+  static_assert(Stepping<B, Clipped<Adam>>::On::state_size == 2 * P + 1);
   // A norm that is never reached: the same bits as without clipping, momentum included.
   const Sgd sgd{.rate = .1f, .momentum = .9f};
   Stepping<B, Clipped<Sgd>> clipped(Clipped{sgd, 1e6f}, filled(1));
@@ -175,7 +86,7 @@ TEST_CASE_TEMPLATE("its state is the inner one's and a number, apart from each o
 
 TEST_CASE_TEMPLATE("after runs behind the inner step", B, POLYQ_BACKENDS) {
   Stepping<B, Clipped<Sgd>> stepping(Clipped{Sgd{.rate = 1}, 1.f}, filled(1));
-  const auto target = stepping.machine.template allocate<float>(Shapes::P);
+  const auto target = stepping.machine.template allocate<float>(P);
   stepping.step(filled(2), {0, 0}, CopyTo{stepping.parameters.get(), target.get()});
   CHECK(stepping.read(target.get()) == stepping.read(stepping.parameters.get()));
   CHECK(stepping.read(target.get()) != filled(1));
