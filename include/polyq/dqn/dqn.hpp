@@ -13,33 +13,9 @@
 #include "polyq/dqn/composition.hpp"
 #include "polyq/dqn/rule.hpp"
 #include "polyq/dqn/settings.hpp"
+#include "polyq/dqn/sync_target.hpp"
 
 namespace polyq {
-
-/// θ⁻ ← θ⁻ + τ (θ − θ⁻), behind every `period`-th update.
-struct SyncTarget {
-  float* target;
-  const float* online;
-  const core::Clock* clock;
-  std::uint64_t period;
-  float tau;
-
-  struct Element {
-    float* target;
-    const float* online;
-    float tau;
-    bool active;
-    template <class Lane>
-    POLYQ_HD void operator()(Lane i) const {
-      using V = typename Lane::Value;
-      const V from = i.load(target), to = i.load(online);
-      i.store(target, tau == 1 ? to : from + V(tau) * (to - from));
-    }
-  };
-  POLYQ_HD Element prepare() const {
-    return {target, online, tau, (clock->updates + 1) % period == 0};
-  }
-};
 
 /// A composition that the ladder refuses: its sentence, and an empty agent, so that the sentence
 /// comes alone.
