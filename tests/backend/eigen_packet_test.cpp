@@ -5,8 +5,10 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <polyq/backend/eigen_packet.hpp>
 #include <polyq/core/random.hpp>
+#include <polyq/math/activation.hpp>
 #include <type_traits>
 
 namespace core = polyq::core;
@@ -113,6 +115,11 @@ TEST_CASE_TEMPLATE("sum adds all lanes, a broadcast fills them", Pack, Full, Hal
   for (int i = 0; i < Pack::lanes; ++i) values[i] = float(1 << i);
   CHECK(Pack::load(values.data()).sum() == float((1 << Pack::lanes) - 1));  // exact in 24 bits
   for (const float value : stored(Pack(2.5f))) CHECK(value == 2.5f);
+}
+
+TEST_CASE_TEMPLATE("ReLU of NaN is NaN in every lane", Pack, Full, Half) {
+  const Pack nothing(std::numeric_limits<float>::quiet_NaN());
+  for (const float value : stored(polyq::math::Relu::value(nothing))) CHECK(std::isnan(value));
 }
 
 TEST_CASE("the low half of a packet is its first lanes") {

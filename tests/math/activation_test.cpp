@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <polyq/math/activation.hpp>
 #include <type_traits>
 
@@ -108,4 +109,9 @@ TEST_CASE("the named functions take floats and doubles without mixing them") {
   CHECK(math::where_positive(1e-30f, 5.f) == 5);
   CHECK(math::where_positive(-1e-30f, 5.f) == 0);
   CHECK(math::maximum(-1., -2.) == -1);
+  CHECK(math::maximum(-2.f, -1.f) == -1);
+}
+
+TEST_CASE_TEMPLATE("ReLU of NaN is NaN, as PyTorch's", V, float, double) {
+  CHECK(std::isnan(math::Relu::value(std::numeric_limits<V>::quiet_NaN())));
 }

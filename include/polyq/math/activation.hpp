@@ -8,9 +8,10 @@
 
 namespace polyq::math {
 
-// What a packet type overloads beside + - * /, found by argument-dependent lookup.
-POLYQ_HD inline float maximum(float a, float b) { return a > b ? a : b; }
-POLYQ_HD inline double maximum(double a, double b) { return a > b ? a : b; }
+// What a packet type overloads beside + - * /, found by argument-dependent lookup. The maximum is a
+// where a is NaN, so that ReLU hides none.
+POLYQ_HD inline float maximum(float a, float b) { return a < b ? b : a; }
+POLYQ_HD inline double maximum(double a, double b) { return a < b ? b : a; }
 POLYQ_HD inline float where_positive(float test, float value) { return test > 0 ? value : 0; }
 POLYQ_HD inline double where_positive(double test, double value) { return test > 0 ? value : 0; }
 POLYQ_HD inline float square_root(float x) { return std::sqrt(x); }
