@@ -108,3 +108,11 @@ TEST_CASE_TEMPLATE("it moves neither clock nor parameters nor the batch", B, POL
   CHECK(agent.clock()->updates == 10);
   CHECK(agent.clock()->env_steps == 50);
 }
+
+TEST_CASE_TEMPLATE("an observation that is not finite is refused by its index", B, POLYQ_BACKENDS) {
+  AgentOf<B, polyq::nn::Mlp<2, 3>> agent(B{}, {}, {.capacity = 100}, {});
+  polyq::Greedy greedy(agent);
+  CHECK_THROWS_WITH_AS(greedy(std::array<float, 2>{0, std::nanf("")}),
+                       "polyq: observation[1] = nan; allowed: finite numbers",
+                       polyq::SettingsError);
+}

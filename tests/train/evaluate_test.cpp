@@ -58,6 +58,14 @@ struct Broken : Lottery {
   }
 };
 
+/// It begins with an observation that is not a number, and never shows another.
+struct BrokenStart : Lottery {
+  static constexpr const char* name = "BrokenStart";
+  void observe(const State& state, float* out) const {
+    out[0] = state.steps == 0 ? std::nanf("") : 1.f;
+  }
+};
+
 using Network = polyq::nn::Mlp<1, 2>;
 template <class B>
 using AgentOf = polyq::Dqn<B, Network, polyq::replay::Uniform<8>, polyq::optim::Sgd>;
@@ -209,5 +217,14 @@ TEST_CASE_TEMPLATE("a number that is not finite is named, and decides nothing", 
   CHECK_THROWS_WITH_AS(evaluator.score(SeedSet::select, 2, agent.online()),
                        "polyq: environment Broken, lane 0, env step 3: reward = nan; allowed: "
                        "finite numbers",
+                       polyq::EnvironmentError);
+}
+
+TEST_CASE_TEMPLATE("an episode's first observation is looked at too", B, POLYQ_BACKENDS) {
+  Always<B> agent(0);
+  polyq::Evaluator<AgentOf<B>, env::Vectorized<BrokenStart, 2>> evaluator(agent, {});
+  CHECK_THROWS_WITH_AS(evaluator.score(SeedSet::select, 2, agent.online()),
+                       "polyq: environment BrokenStart, lane 0, env step 1: observation[0] = nan; "
+                       "allowed: finite numbers",
                        polyq::EnvironmentError);
 }

@@ -8,6 +8,7 @@
 #include "polyq/dqn/dqn.hpp"
 #include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
+#include "polyq/math/finite.hpp"
 
 namespace polyq {
 
@@ -19,8 +20,12 @@ class Greedy {
 
   explicit Greedy(Agent& agent) : agent_(&agent), stage_(agent) {}
 
-  /// Q of every action at an observation [O]. Waits; allocates nothing.
+  /// Q of every action at an observation [O]. Waits; allocates nothing. Throws SettingsError for an
+  /// observation that is not finite.
   std::array<float, A> values(std::span<const float, O> observation) {
+    for (int o = 0; o < O; ++o)
+      if (!math::is_finite(observation[o]))
+        require(false, "observation[" + shown(o) + "]", observation[o], "finite numbers");
     auto& machine = agent_->machine();
     machine.upload(stage_.observations().data, observation.data(), O);
     stage_.forward(nn::Role::evaluation, agent_->online());

@@ -55,6 +55,17 @@ struct GreedyEpisode : Fault {
   std::uint8_t ended;
 };
 
+/// Looks at the observation with which lane e's first episode begins.
+template <class Observations>
+struct LookAtStart {
+  Observations observations;
+  GreedyEpisode* episodes;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    const float* start = observations.column(int(e));
+    episodes[e].template look<Observations::rows>(0, 0, start, start);
+  }
+};
+
 /// Adds lane e's reward to its return until its first episode has ended.
 template <class Observations>
 struct AccountGreedy {
@@ -109,6 +120,7 @@ class Evaluator {
   static constexpr std::uint64_t episode_step_limit = 1'000'000;
   static constexpr std::uint64_t steps_between_looks = 25;
   using Machine = typename Agent::Machine;
+  using Observations = typename Agent::template Observations<N>;
   using Outputs = typename Agent::template Outputs<N>;
 
   struct Step {
@@ -142,6 +154,7 @@ class Evaluator {
     machine.upload(arena_[places.clock], &start, 1);
     machine.zero(arena_[places.episodes], N * sizeof(GreedyEpisode));
     environments_.reset(machine, arena_[places.clock], stage_.observations());
+    machine.for_each(N, LookAtStart<Observations>{stage_.observations(), arena_[places.episodes]});
     std::uint64_t steps = 0;
     do {
       if (steps >= episode_step_limit)
@@ -167,9 +180,9 @@ class Evaluator {
     stage_.forward(nn::Role::evaluation, arena_[places.parameters]);
     machine.for_each(
         N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(), stage_.actions()});
-    environments_.step(machine, clock, stage_.actions(), stage_.stepped(),
-                       AccountGreedy<typename Stage<Agent, N>::Observations>{
-                           stage_.stepped(), arena_[places.episodes], clock});
+    environments_.step(
+        machine, clock, stage_.actions(), stage_.stepped(),
+        AccountGreedy<Observations>{stage_.stepped(), arena_[places.episodes], clock});
     machine.for_each(1, core::Tick{clock, N, 1});  // `updates` counts the steps of an episode
   }
 

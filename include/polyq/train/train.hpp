@@ -70,7 +70,7 @@ class Run {
   Run(Agent& agent, const Environments& environments, const TrainSettings& settings)
       : agent_(agent),
         settings_((settings.check(N), settings)),
-        chunk_(std::max(settings.chunk_env_steps / N, std::uint64_t{1}) * N),
+        chunk_(std::clamp(settings.chunk_env_steps / N * N, N, settings.env_steps)),
         steps_(agent, environments, chunk_),
         watch_(agent, steps_.actor(), Environments::Source::name),
         evaluator_(agent, environments.evaluation()),
