@@ -139,9 +139,11 @@ struct RefuseEnvironments {
   static_assert(sizes,
                 "polyq::Actor: the environment's observation_size or action_count differs from "
                 "the network's; nn::Mlp<observation_size, hidden..., action_count>");
-  static_assert(!sizes || FitsAgent<Environments, Agent>,
-                "polyq::Actor: the environments lack reset, step or evaluation on this backend; "
-                "see EnvironmentsOn in polyq/env/concept.hpp");
+  static_assert(
+      !sizes || FitsAgent<Environments, Agent>,
+      "polyq::Actor: this is no Environment (it needs a name, a trivially copyable State, "
+      "and const reset, step and observe), nor environments with reset, step and "
+      "evaluation on this backend; see polyq/env/concept.hpp");
 };
 
 }  // namespace polyq
