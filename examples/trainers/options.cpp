@@ -64,38 +64,40 @@ class FlatToml : public CLI::ConfigBase {
 
   std::vector<CLI::ConfigItem> from_config(std::istream& input) const override {
     std::stringstream lines;
-    int number = 0;
-    for (std::string line; std::getline(input, line); lines << line << '\n')
-      require_key_and_value(line, ++number);
-    std::vector<CLI::ConfigItem> items = ConfigBase::from_config(lines);
     std::set<const CLI::Option*> seen;
-    for (CLI::ConfigItem& item : items) {
-      item.inputs = {CLI::detail::join(item.inputs, ",")};  // [64, 64] becomes 64,64
-      if (!seen.insert(option_of(item)).second)
-        throw UsageError("--config: key", item.name + " = " + item.inputs[0],
+    int number = 0;
+    for (std::string line; std::getline(input, line); lines << line << '\n') {
+      const CLI::Option* option = option_of(line, ++number);
+      if (option != nullptr && !seen.insert(option).second)
+        throw UsageError("--config: line " + text_of(number) + ":", line,
                          "each key once, be it under a synonym");
+    }
+    std::vector<CLI::ConfigItem> items = ConfigBase::from_config(lines);
+    for (CLI::ConfigItem& item : items) {
+      std::replace(item.name.begin(), item.name.end(), '_', '-');
+      item.inputs = {CLI::detail::join(item.inputs, ",")};  // [64, 64] becomes 64,64
+      const bool truth = item.inputs[0] == "true" || item.inputs[0] == "false";
+      if (app_.get_option("--" + item.name)->get_expected_max() == 0 && !truth)
+        throw UsageError("--" + item.name, item.inputs[0], "true, false");
     }
     return items;
   }
 
  private:
-  static void require_key_and_value(const std::string& line, int number) {
+  /// The option that a line sets; none for a blank line or a comment.
+  const CLI::Option* option_of(const std::string& line, int number) const {
     const std::string text = CLI::detail::trim_copy(line);
-    if (text.empty() || text.front() == '#') return;
-    const std::string key = CLI::detail::trim_copy(text.substr(0, text.find('=')));
+    if (text.empty() || text.front() == '#') return nullptr;
+    std::string key = CLI::detail::trim_copy(text.substr(0, text.find('=')));
     constexpr auto letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
     const bool plain = !key.empty() && key.find_first_not_of(letters) == std::string::npos;
     if (!plain || key.size() == text.size())
       throw UsageError("--config: line " + text_of(number) + ":", text,
                        "key = value, one a line, without sections");
-  }
-  /// The option that a key names; spells the key with hyphens.
-  const CLI::Option* option_of(CLI::ConfigItem& item) const {
-    std::replace(item.name.begin(), item.name.end(), '_', '-');
-    const CLI::Option* option = app_.get_option_no_throw("--" + item.name);
+    std::replace(key.begin(), key.end(), '_', '-');
+    const CLI::Option* option = app_.get_option_no_throw("--" + key);
     if (option == nullptr || !option->get_configurable())
-      throw UsageError("--config: unknown key", item.name + " = " + item.inputs[0],
-                       "the keys that --print-config prints");
+      throw UsageError("--config: unknown key", text, "the keys that --print-config prints");
     return option;
   }
 
@@ -138,6 +140,8 @@ class Flags {
     } catch (const CLI::Error& error) {
       throw UsageError(error.what());
     }
+    if (app_.get_config_ptr()->count() > 0 && app_.get_config_ptr()->results().back().empty())
+      throw UsageError("--config", "''", "a file that can be read");  // CLI11 would read none
     if (target_network_frequency_->empty())
       options_.target_network_frequency = options_.train_frequency;
     refuse_early_unsolved();

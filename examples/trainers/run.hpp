@@ -127,6 +127,17 @@ inline void note_target_period(const Options& options, const polyq::DqnSettings&
                polyq::shown(options.gradient_steps).c_str());
 }
 
+/// A run too short to learn in is allowed, and said.
+inline void note_no_updates(const Options& options, const polyq::TrainSettings& settings) {
+  if (options.quiet || settings.updates_due(settings.env_steps) > 0) return;
+  std::fprintf(stderr,
+               "no update falls due: --total-timesteps %s ends before the first, at env step "
+               "--learning-starts %s + --train-frequency %s + 1\n",
+               polyq::shown(options.total_timesteps).c_str(),
+               polyq::shown(options.learning_starts).c_str(),
+               polyq::shown(options.train_frequency).c_str());
+}
+
 /// Calls `use` with the optimizer that the options name.
 template <class Use>
 int with_optimizer(const Options& options, Use use) {
@@ -155,6 +166,7 @@ int run_composed(const Options& options, Parts parts) {
     return with_optimizer(options, [&](auto optimizer) {
       polyq::Dqn agent{parts.backend, parts.network, parts.replay, optimizer, settings, rule};
       note_target_period(options, settings);
+      note_no_updates(options, training);
       listen_for_interrupts();
       const Facts facts = trained(agent, parts.environments, training, options.quiet);
       return report(options, parts.backend_name, facts);

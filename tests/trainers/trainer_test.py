@@ -239,19 +239,22 @@ class BadInput(Trainer):
         self.refused(["--config", os.path.join(self.folder, "absent")], "--config", "absent")
         self.refused(["--config", self.folder], "--config", self.folder)
         self.refused(["--config"], "--config")
+        self.refused(["--config", ""], "--config ''", "a file that can be read")
         for text, *mentioned in (
                 ("[learning]\ngamma = 0.5\n", "line 1", "[learning]", "sections"),
                 ("seed = 2\n  [learning]\n", "line 2", "[learning]", "sections"),
                 ("learning.gamma = 0.5\n", "learning.gamma", "key = value"),
                 ("gamma\n", "gamma", "key = value"),
                 ("no-such-key = 3\n", "no-such-key = 3", "--print-config"),
-                ("config = 'other'\n", "config = other"),
+                ("config = 'other'\n", "config = 'other'"),
                 ("print-config = true\n", "print-config = true"),
                 ("gamma =\n", "--gamma", "finite numbers"),
                 ("gamma = 2\n", "--gamma", "[0, 1]"),
                 ("gamma = .9 .8\n", "--gamma", "finite numbers"),
                 ("gamma = .9\nseed = 1\ngamma = .8\n", "gamma = .8", "once"),
-                ("train-freq = 1\nseed = 1\ntrain_frequency = 2\n", "train-frequency = 2", "once"),
+                ("train-freq = 1\nseed = 1\ntrain_frequency = 2\n", "train_frequency = 2", "once"),
+                ("hidden = 64\nhidden = 64\n", "line 2", "hidden = 64", "once"),
+                ("json = 2\n", "--json 2", "true, false"),
                 ("double = maybe\n", "--double", "maybe", "true, false"),
                 ("batch-size = 63\n", "--batch-size 63", "compiled for")):
             self.refused(["--config", self.file(text)], *mentioned)
@@ -347,6 +350,13 @@ class Learning(Trainer):
                             ("--start-e", "0.5"), ("--end-e", "0.5"), ("--reward-scale", "0.5"),
                             ("--exploration-fraction", "0.5"), ("--reward-clip", "0.5")):
             self.assertNotEqual(self.hash(flag, value), default, flag)
+
+    def test_a_run_without_updates_says_so(self):
+        done = train("--total-timesteps", "1001", "--evaluation-episodes", "1")
+        self.assertEqual(done.returncode, 1, done.stderr)
+        self.assertIn("no update falls due: --total-timesteps 1001 ends before", done.stderr)
+        done = train("--total-timesteps", "1002", "--evaluation-episodes", "1")
+        self.assertNotIn("no update falls due", done.stderr)
 
     def test_intervals_are_converted(self):
         done = train(*SHORT, "--train-frequency", "10", "--gradient-steps", "4",
