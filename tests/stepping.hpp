@@ -86,16 +86,6 @@ void check_beside_torch(const std::string& name, const Optimizer& optimizer, int
   }
 }
 
-/// target ← parameters, behind the step
-struct CopyTo {
-  const float* parameters;
-  float* target;
-  template <class Lane>
-  POLYQ_HD void operator()(Lane i) const {
-    i.store(target, i.load(parameters));
-  }
-};
-
 template <class Machine, class On>
 struct RecordedStep {
   Machine* machine;

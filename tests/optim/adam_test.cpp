@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <polyq/dqn/sync_target.hpp>
 #include <polyq/optim/adam.hpp>
 #include <vector>
 
@@ -13,8 +14,8 @@
 
 namespace math = polyq::math;
 using polyq::optim::Adam;
-using test::check_beside_torch, test::CopyTo, test::filled, test::check_recorded_as_eager,
-    test::refusal, test::Stepping;
+using test::check_beside_torch, test::filled, test::check_recorded_as_eager, test::refusal,
+    test::Stepping;
 
 namespace {
 
@@ -85,7 +86,9 @@ TEST_CASE_TEMPLATE("two moments a parameter, and a gradient that is only read", 
 TEST_CASE_TEMPLATE("after runs behind each parameter's step", B, POLYQ_BACKENDS) {
   Stepping<B, Adam> stepping(Adam{.rate = .1f}, filled(1));
   const auto target = stepping.machine.template allocate<float>(P);
-  stepping.step(filled(2), {0, 0}, CopyTo{stepping.parameters.get(), target.get()});
+  stepping.step(
+      filled(2), {0, 0},
+      polyq::SyncTarget{target.get(), stepping.parameters.get(), stepping.clock.get(), 1, 1});
   CHECK(stepping.read(target.get()) == stepping.read(stepping.parameters.get()));
   CHECK(stepping.read(target.get()) != filled(1));
 }

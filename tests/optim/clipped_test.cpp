@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <polyq/dqn/sync_target.hpp>
 #include <polyq/optim/adam.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/sgd.hpp>
@@ -15,7 +16,7 @@
 #include "stepping.hpp"
 
 using polyq::optim::Adam, polyq::optim::Clipped, polyq::optim::Sgd;
-using test::check_beside_torch, test::CopyTo, test::filled, test::refusal, test::Stepping;
+using test::check_beside_torch, test::filled, test::refusal, test::Stepping;
 
 namespace {
 
@@ -87,7 +88,9 @@ TEST_CASE_TEMPLATE("its state is the inner one's and a number, apart from each o
 TEST_CASE_TEMPLATE("after runs behind the inner step", B, POLYQ_BACKENDS) {
   Stepping<B, Clipped<Sgd>> stepping(Clipped{Sgd{.rate = 1}, 1.f}, filled(1));
   const auto target = stepping.machine.template allocate<float>(P);
-  stepping.step(filled(2), {0, 0}, CopyTo{stepping.parameters.get(), target.get()});
+  stepping.step(
+      filled(2), {0, 0},
+      polyq::SyncTarget{target.get(), stepping.parameters.get(), stepping.clock.get(), 1, 1});
   CHECK(stepping.read(target.get()) == stepping.read(stepping.parameters.get()));
   CHECK(stepping.read(target.get()) != filled(1));
 }
