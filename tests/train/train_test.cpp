@@ -319,6 +319,17 @@ TEST_CASE_TEMPLATE("a second run continues the agent", B, POLYQ_BACKENDS) {
         }) == "polyq: environments of a replay attached before = 4; allowed: 1");
 }
 
+TEST_CASE_TEMPLATE("a chunk is no longer than the run", B, POLYQ_BACKENDS) {
+  Learner<B> agent(B{}, {}, {.capacity = 4'000}, {.rate = .05f});
+  TrainSettings settings = thousand_steps();
+  settings.evaluation_period_env_steps = 0;
+  settings.chunk_env_steps = std::uint64_t{1} << 40;  // a log of as many rows could not be had
+  Diary diary;
+  polyq::train(agent, Lever{}, settings, diary);
+  CHECK(diary.chunks.size() == 1);
+  CHECK(diary.chunks.front().env_steps == 1'000);
+}
+
 TEST_CASE_TEMPLATE("several environments, several updates at a time", B, POLYQ_BACKENDS) {
   Learner<B> agent(B{}, {}, {.capacity = 4'000}, {.rate = .05f});
   TrainSettings settings = thousand_steps();
