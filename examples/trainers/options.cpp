@@ -57,6 +57,12 @@ std::string compiled_hidden() {
   return sizes;
 }
 
+/// Hyphens for the underscores of a name, up to `=`.
+void hyphenate(std::string& text) {
+  const auto end = text.begin() + std::ptrdiff_t(std::min(text.find('='), text.size()));
+  std::replace(text.begin(), end, '_', '-');
+}
+
 /// Tables and dotted keys, which CLI11 skips in silence, are refused here.
 class FlatToml : public CLI::ConfigBase {
  public:
@@ -67,6 +73,7 @@ class FlatToml : public CLI::ConfigBase {
     std::set<const CLI::Option*> seen;
     int number = 0;
     for (std::string line; std::getline(input, line); lines << line << '\n') {
+      hyphenate(line);
       const CLI::Option* option = option_of(line, ++number);
       if (option != nullptr && !seen.insert(option).second)
         throw UsageError("--config: line " + text_of(number) + ":", line,
@@ -74,7 +81,6 @@ class FlatToml : public CLI::ConfigBase {
     }
     std::vector<CLI::ConfigItem> items = ConfigBase::from_config(lines);
     for (CLI::ConfigItem& item : items) {
-      std::replace(item.name.begin(), item.name.end(), '_', '-');
       item.inputs = {CLI::detail::join(item.inputs, ",")};  // [64, 64] becomes 64,64
       const bool truth = item.inputs[0] == "true" || item.inputs[0] == "false";
       if (app_.get_option("--" + item.name)->get_expected_max() == 0 && !truth)
@@ -88,13 +94,12 @@ class FlatToml : public CLI::ConfigBase {
   const CLI::Option* option_of(const std::string& line, int number) const {
     const std::string text = CLI::detail::trim_copy(line);
     if (text.empty() || text.front() == '#') return nullptr;
-    std::string key = CLI::detail::trim_copy(text.substr(0, text.find('=')));
-    constexpr auto letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-";
+    const std::string key = CLI::detail::trim_copy(text.substr(0, text.find('=')));
+    constexpr auto letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-";
     const bool plain = !key.empty() && key.find_first_not_of(letters) == std::string::npos;
     if (!plain || key.size() == text.size())
       throw UsageError("--config: line " + text_of(number) + ":", text,
                        "key = value, one a line, without sections");
-    std::replace(key.begin(), key.end(), '_', '-');
     const CLI::Option* option = app_.get_option_no_throw("--" + key);
     if (option == nullptr || !option->get_configurable())
       throw UsageError("--config: unknown key", text, "the keys that --print-config prints");
@@ -307,11 +312,7 @@ class Flags {
 std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
   std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   for (std::string& argument : arguments)
-    if (argument.starts_with("--")) {
-      const auto end =
-          argument.begin() + std::ptrdiff_t(std::min(argument.find('='), argument.size()));
-      std::replace(argument.begin(), end, '_', '-');
-    }
+    if (argument.starts_with("--")) hyphenate(argument);
   return arguments;
 }
 

@@ -252,7 +252,7 @@ class BadInput(Trainer):
                 ("gamma = 2\n", "--gamma", "[0, 1]"),
                 ("gamma = .9 .8\n", "--gamma", "finite numbers"),
                 ("gamma = .9\nseed = 1\ngamma = .8\n", "gamma = .8", "once"),
-                ("train-freq = 1\nseed = 1\ntrain_frequency = 2\n", "train_frequency = 2", "once"),
+                ("train-freq = 1\nseed = 1\ntrain_frequency = 2\n", "train-frequency = 2", "once"),
                 ("hidden = 64\nhidden = 64\n", "line 2", "hidden = 64", "once"),
                 ("json = 2\n", "--json 2", "true, false"),
                 ("double = maybe\n", "--double", "maybe", "true, false"),
