@@ -6,7 +6,7 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 enable_language(CXX)
 set(CMAKE_CXX_EXTENSIONS OFF)
-set_target_properties(polyq PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
+set_target_properties(polyq polyq_thrust PROPERTIES VERIFY_INTERFACE_HEADER_SETS ON)
 
 set(POLYQ_ARCH native CACHE STRING "Instruction set of polyq's own programs, as -march names it")
 option(POLYQ_WERROR "Warnings are errors" OFF)

@@ -5,6 +5,11 @@ set(package_dir share/cmake/polyq)
 
 install(TARGETS polyq EXPORT polyq-targets FILE_SET HEADERS DESTINATION include)
 install(EXPORT polyq-targets NAMESPACE polyq:: DESTINATION ${package_dir})
+foreach(component thrust)
+  install(TARGETS polyq_${component} EXPORT polyq-${component}-targets
+          FILE_SET HEADERS DESTINATION include)
+  install(EXPORT polyq-${component}-targets NAMESPACE polyq:: DESTINATION ${package_dir})
+endforeach()
 configure_package_config_file(cmake/polyq-config.cmake.in polyq-config.cmake
                               INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(polyq-config-version.cmake COMPATIBILITY SameMinorVersion
@@ -12,5 +17,6 @@ write_basic_package_version_file(polyq-config-version.cmake COMPATIBILITY SameMi
 install(FILES ${PROJECT_BINARY_DIR}/polyq-config.cmake
               ${PROJECT_BINARY_DIR}/polyq-config-version.cmake
               cmake/find_eigen.cmake
+              cmake/find_thrust.cmake
         DESTINATION ${package_dir})
 install(FILES LICENSE DESTINATION share/doc/polyq)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Reference's recordings replay copies, so that a frozen host number shows; its loops by hand.
+// Reference's loops by hand.
 #include <doctest/doctest.h>
 
 #include <cstdint>
@@ -14,24 +14,6 @@ using Storage = backend::Reference::Storage;
 
 namespace {
 
-struct Add {
-  float* out;
-  float value;
-  void operator()(std::int64_t) const { *out += value; }
-};
-
-/// The mistake that Reference is there to show: a host number becomes part of a command.
-struct Frozen {
-  Machine* machine;
-  float* out;
-  const float* host;
-  int* calls;
-  void operator()() const {
-    ++*calls;
-    machine->for_each(1, Add{out, *host});
-  }
-};
-
 struct ValueOf {
   const float* values;
   template <class Lane>
@@ -41,33 +23,6 @@ struct ValueOf {
 };
 
 }  // namespace
-
-TEST_CASE("a host number is read while recording and never again") {
-  Machine machine(backend::Reference{});
-  float out = 0, host = 1;
-  int calls = 0;
-  auto cycle = machine.record(Frozen{&machine, &out, &host, &calls});
-  cycle();  // eagerly: + 1
-  host = 10;
-  cycle();  // records: + 10
-  host = 100;
-  cycle();  // replays: + 10
-  CHECK(out == 21);
-  CHECK(calls == 2);
-}
-
-TEST_CASE("two recordings of one machine keep their own commands") {
-  Machine machine(backend::Reference{});
-  float a = 0, b = 0, one = 1, ten = 10;
-  int calls = 0;
-  auto first = machine.record(Frozen{&machine, &a, &one, &calls});
-  auto second = machine.record(Frozen{&machine, &b, &ten, &calls});
-  for (int i = 0; i < 4; ++i) first(), second();
-  CHECK(a == 4);
-  CHECK(b == 40);
-  machine.for_each(1, Add{&a, 5});  // outside a recording at once
-  CHECK(a == 9);
-}
 
 TEST_CASE("nothing is padded and a weight is [In][Out]") {
   static_assert(Storage::granule == 1 && Storage::stride(33) == 33);

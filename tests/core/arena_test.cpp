@@ -32,8 +32,8 @@ template <class B>
 struct Dirty : B::Machine {
   using B::Machine::Machine;
   template <class T>
-  auto allocate(std::size_t n) {
-    auto memory = B::Machine::template allocate<T>(n);
+  auto allocate(std::size_t n, const char* what) {
+    auto memory = B::Machine::template allocate<T>(n, what);
     const std::vector<T> ones(n, T{0xff});
     this->upload(memory.get(), ones.data(), n);
     return memory;
@@ -61,7 +61,7 @@ TEST_CASE("places start on 256-byte boundaries and never overlap") {
 
 TEST_CASE_TEMPLATE("an arena is zeroed and each place is its own memory", B, POLYQ_BACKENDS) {
   Dirty<B> machine(B{});
-  const core::Arena<Dirty<B>> arena(machine, places.layout.bytes());
+  const core::Arena<Dirty<B>> arena(machine, places.layout.bytes(), "a test");
 
   std::vector<std::byte> bytes(places.layout.bytes(), std::byte{1});
   const std::byte* start = arena[core::Place<std::byte>{0, bytes.size()}];

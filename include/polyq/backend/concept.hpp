@@ -141,7 +141,9 @@ concept MachineOf = Storage<typename M::Storage> &&
     requires(M& m, float* p, const float* q, core::Matrix<const float, 2, 3> w,
              core::Matrix<const float, 3, 4> x, core::Matrix<float, 2, 4> y) {
   { M::fuses(Fusion::dense) } -> std::same_as<bool>;
-  { m.template allocate<float>(std::size_t{}) } -> std::same_as<typename M::template Owned<float>>;
+  {
+    m.template allocate<float>(std::size_t{}, "what for")
+    } -> std::same_as<typename M::template Owned<float>>;
   m.zero(p, std::size_t{});
   m.upload(p, q, std::size_t{});
   m.download(p, q, std::size_t{});

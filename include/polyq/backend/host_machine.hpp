@@ -26,9 +26,10 @@ class HostMachine {
   HostMachine(const HostMachine&) = delete;  // recordings hold its address
   HostMachine& operator=(const HostMachine&) = delete;
 
-  /// n uninitialised elements, 256-byte aligned; throws DeviceError when memory is refused.
+  /// n uninitialised elements, 256-byte aligned; throws DeviceError when memory for `what` is
+  /// refused.
   template <class T>
-  Owned<T> allocate(std::size_t n) {
+  Owned<T> allocate(std::size_t n, const char* what = "an array") {
     refuse_in_recording("allocate");
     // Near the end of its range a size wraps to a small one, here or in new's rounding to lines.
     constexpr std::size_t most = std::numeric_limits<std::ptrdiff_t>::max(), all = ~std::size_t{0};
@@ -37,8 +38,8 @@ class HostMachine {
       if (bytes > most) throw std::bad_alloc();
       return Owned<T>(static_cast<T*>(::operator new (bytes, std::align_val_t{alignment})));
     } catch (const std::bad_alloc&) {
-      throw DeviceError("polyq: cannot allocate " + shown(bytes) +
-                        " bytes of host memory; lower the replay's capacity or the network's size");
+      throw DeviceError("polyq: cannot allocate " + shown(bytes) + " bytes of host memory for " +
+                        what + "; lower the replay's capacity or the network's size");
     }
   }
   template <class T>

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: MIT
-// Reference: plain loops, the oracle of every other backend. A recording stores what was enqueued
-// and replays the copies, as a CUDA graph does, so that a host number frozen by mistake fails here.
+// Reference: plain loops, the oracle of every other backend.
 #pragma once
+#include <cstddef>
 #include <cstdint>
-#include <cstring>
-#include <functional>
-#include <vector>
 
+#include "polyq/backend/command_machine.hpp"
 #include "polyq/backend/concept.hpp"
-#include "polyq/backend/host_machine.hpp"
 
 namespace polyq::backend {
 
@@ -25,15 +22,12 @@ struct Reference {
     static constexpr std::size_t dense_scratch(int, int) { return 0; }
   };
 
-  class Machine : public HostMachine {
+  class Machine : public CommandMachine {
    public:
     using Storage = Reference::Storage;
     explicit Machine(Reference) {}
     static constexpr bool fuses(Fusion) { return false; }
 
-    void zero(void* to, std::size_t bytes) {
-      enqueue([to, bytes] { std::memset(to, 0, bytes); });
-    }
     template <class F>
     void for_each(std::int64_t n, F f) {
       enqueue([n, f] {
@@ -79,59 +73,6 @@ struct Reference {
           }
       });
     }
-
-    /// The first call runs f eagerly, the second stores what f enqueues, later ones replay.
-    template <class F>
-    class Recording {
-     public:
-      Recording(Machine& machine, F f) : machine_(&machine), f_(f) {}
-      void operator()() {
-        const RecordingScope scope(*machine_);
-        if (!warm_) {
-          f_();
-          warm_ = true;
-          return;
-        }
-        if (commands_.empty()) machine_->store(f_, commands_);
-        for (const auto& command : commands_) command();
-      }
-
-     private:
-      Machine* machine_;
-      F f_;
-      bool warm_ = false;
-      std::vector<std::function<void()>> commands_;
-    };
-    template <class F>
-    Recording<F> record(F f) {
-      return {*this, f};
-    }
-
-   private:
-    using Commands = std::vector<std::function<void()>>;
-
-    template <class Command>
-    void enqueue(Command command) {
-      if (into_ != nullptr)
-        into_->emplace_back(command);
-      else
-        command();
-    }
-    /// Fills `commands` with what f enqueues, or, where f throws, with nothing.
-    template <class F>
-    void store(F& f, Commands& commands) {
-      Commands stored;
-      into_ = &stored;
-      try {
-        f();
-      } catch (...) {
-        into_ = nullptr;
-        throw;
-      }
-      into_ = nullptr;
-      commands.swap(stored);
-    }
-    Commands* into_ = nullptr;
   };
 };
 

@@ -37,9 +37,9 @@ class Layout {
 template <class Machine>
 class Arena {
  public:
-  /// Throws DeviceError when the machine has not that much memory.
-  Arena(Machine& machine, std::size_t bytes)
-      : memory_(machine.template allocate<std::byte>(bytes)) {
+  /// Throws DeviceError, naming `what`, when the machine has not that much memory.
+  Arena(Machine& machine, std::size_t bytes, const char* what)
+      : memory_(machine.template allocate<std::byte>(bytes, what)) {
     machine.zero(memory_.get(), bytes);
   }
   template <class T>

@@ -114,8 +114,8 @@ class Actor<Agent, Environments, true> {
       : agent_(&agent),
         log_rows_(std::max<std::uint64_t>(log_rows, N)),
         stage_(agent),
-        arena_(agent.machine(), places.all.bytes()),
-        log_(agent.machine().template allocate<EpisodeEnd>(log_rows_)),
+        arena_(agent.machine(), places.all.bytes(), "the actor"),
+        log_(agent.machine().template allocate<EpisodeEnd>(log_rows_, "the log of episodes")),
         environments_(agent.machine(), environments, agent.settings().seed) {
     agent.replay().attach(N);
     environments_.reset(agent.machine(), agent.clock(), stage_.observations());

@@ -53,7 +53,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
         rule_(rule),
         comm_(comm),
         machine_(backend),
-        arena_(machine_, places.all.bytes()),
+        arena_(machine_, places.all.bytes(), "the agent's networks"),
         replay_(machine_, replay, {settings.discount, settings.seed, settings.reward}),
         optimizer_(optimizer, arena_[places.optimizer]),
         update_(machine_.record(Update{this})) {

@@ -17,7 +17,8 @@ class Stage {
   using Observations = typename Agent::template Observations<N>;
   using Outputs = typename Agent::template Outputs<N>;
 
-  explicit Stage(Agent& agent) : agent_(&agent), arena_(agent.machine(), places.all.bytes()) {}
+  explicit Stage(Agent& agent)
+      : agent_(&agent), arena_(agent.machine(), places.all.bytes(), "a stage") {}
 
   Observations observations() const { return {arena_[places.observations]}; }  // [O,N]
   Outputs outputs() const { return {arena_[places.outputs]}; }                 // [A,N]

@@ -70,7 +70,9 @@ struct Vectorized {
   class On {
    public:
     On(Machine& machine, const Vectorized& environments, std::uint64_t seed)
-        : env_(environments.env), seed_(seed), arena_(machine, places.all.bytes()) {}
+        : env_(environments.env),
+          seed_(seed),
+          arena_(machine, places.all.bytes(), "the environments' states") {}
 
     template <class Observations>
     void reset(Machine& machine, const core::Clock* clock, Observations observations) {

@@ -93,7 +93,7 @@ class Ring {
   /// Throws DeviceError when the machine has not the memory.
   Ring(Machine& machine, std::int64_t capacity, RunFacts facts)
       : columns_(std::size_t(capacity)),
-        memory_(machine, columns_.all.bytes()),
+        memory_(machine, columns_.all.bytes(), "the replay's rows"),
         view_{memory_[columns_.observations],
               memory_[columns_.next],
               memory_[columns_.actions],

@@ -90,7 +90,7 @@ class Evaluator {
   Evaluator(Agent& agent, const Environments& environments)
       : agent_(&agent),
         stage_(agent),
-        arena_(agent.machine(), places.all.bytes()),
+        arena_(agent.machine(), places.all.bytes(), "the evaluation"),
         environments_(agent.machine(), environments, seed(agent.settings().seed)),
         step_(agent.machine().record(Step{this})),
         episodes_(N) {}

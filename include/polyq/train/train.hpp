@@ -41,7 +41,8 @@ template <class Agent>
 class BestAgent {
  public:
   explicit BestAgent(Agent& agent)
-      : agent_(&agent), memory_(agent.machine().template allocate<float>(Agent::P)) {}
+      : agent_(&agent),
+        memory_(agent.machine().template allocate<float>(Agent::P, "the best agent")) {}
 
   void keep(double mean, std::uint64_t env_steps) {
     agent_->machine().for_each_element(Agent::P, CopyElement{memory_.get(), agent_->online()});

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: MIT
+# Finds Thrust, the CUDA Toolkit's or Debian's libthrust-dev, whose headers polyq::thrust_headers
+# are: an imported target, since Thrust's own would have to be exported. Used by the build, where
+# Thrust may be absent, and by the installed package.
+find_package(Thrust CONFIG QUIET)
+if(Thrust_FOUND AND NOT TARGET polyq::thrust_headers)
+  add_library(polyq::thrust_headers INTERFACE IMPORTED)
+  target_link_libraries(polyq::thrust_headers INTERFACE Thrust::Thrust)
+endif()
