@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What tests do to agents: fill their replay with made-up rows, compare parameters per tensor.
+// What tests do to agents: fill their replay with made-up rows, look at what an update left behind,
+// compare parameters per tensor.
 #pragma once
 #include <algorithm>
 #include <cmath>
@@ -7,8 +8,9 @@
 #include <polyq/core/arena.hpp>
 #include <polyq/core/clock.hpp>
 #include <polyq/core/random.hpp>
-#include <polyq/replay/concept.hpp>
 #include <vector>
+
+#include "rows.hpp"
 
 namespace test {
 
@@ -18,22 +20,54 @@ template <class Agent>
 void fill(Agent& agent, int count) {
   namespace core = polyq::core;
   using Observations = typename Agent::template Observations<1>;
+  auto& machine = agent.machine();
+  RowsOn<typename Agent::Machine, Observations> memory(machine);
+  HostRows<Observations> row;
   agent.replay().attach(1);
   for (int i = 0; i < count; ++i) {
-    std::vector<float> now(Observations::stride), next(Observations::stride);
     for (int o = 0; o < Agent::O; ++o) {
       const core::Words words = core::philox(9, core::Stream::noise, i, std::uint32_t(o));
-      now[o] = core::uniform(words.word[0]) * 2 - 1;
-      next[o] = core::uniform(words.word[1]) * 2 - 1;
+      row.observations(o, 0) = core::uniform(words.word[0]) * 2 - 1;
+      row.next(o, 0) = core::uniform(words.word[1]) * 2 - 1;
     }
-    std::int32_t action = i % Agent::A;
-    float reward = now[0];
-    std::uint8_t terminated = i % 17 == 0, truncated = !terminated && i % 23 == 0;
-    const polyq::replay::Rows<Observations> rows{{now.data()}, {next.data()}, &action,
-                                                 &reward,      &terminated,   &truncated};
-    agent.replay().push(agent.machine(), agent.clock(), rows);
-    agent.machine().for_each(1, core::Tick{agent.clock(), 1, 0});
+    row.actions[0] = i % Agent::A;
+    row.rewards[0] = row.observations(0, 0);
+    row.terminated[0] = i % 17 == 0;
+    row.truncated[0] = i % 17 != 0 && i % 23 == 0;
+    memory.upload(machine, row);
+    agent.replay().push(machine, agent.clock(), memory.view());
+    machine.for_each(1, core::Tick{agent.clock(), 1, 0});
   }
+}
+
+template <class Agent>
+polyq::core::Clock clock_of(Agent& agent) {
+  return value_at(agent.machine(), agent.clock());
+}
+/// The batch of the last update.
+template <class Agent>
+auto batch_of(Agent& agent) {
+  return downloaded(agent.machine(), agent.batch());
+}
+/// Q(s) of the last batch [A, B].
+template <class Agent>
+auto now_of(Agent& agent) {
+  return downloaded(agent.machine(), agent.now());
+}
+/// The errors of the last batch [B].
+template <class Agent>
+std::vector<float> td_of(Agent& agent) {
+  return downloaded(agent.machine(), agent.td(), Agent::B);
+}
+/// Both networks and the gradient, pads included, and the errors.
+template <class Agent>
+std::vector<float> state_of(Agent& agent) {
+  std::vector<float> all = td_of(agent);
+  for (const float* span : {agent.online(), agent.target(), agent.gradient()}) {
+    const std::vector<float> more = downloaded(agent.machine(), span, Agent::P);
+    all.insert(all.end(), more.begin(), more.end());
+  }
+  return all;
 }
 
 /// Sizes of tensors do not depend on how they are stored.

@@ -12,9 +12,11 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "memory.hpp"
 
 namespace backend = polyq::backend;
 namespace core = polyq::core;
+using test::downloaded, test::uploaded;
 
 namespace {
 
@@ -126,18 +128,6 @@ static_assert(!backend::Backend<int>);
 constexpr int sizes[] = {1, 31, 32, 33, 1000};
 constexpr int guards = 16;  // floats behind a span that nobody may touch
 
-template <class T, class Machine>
-auto uploaded(Machine& machine, const std::vector<T>& values) {
-  auto memory = machine.template allocate<T>(values.size());
-  machine.upload(memory.get(), values.data(), values.size());
-  return memory;
-}
-template <class T, class Machine>
-std::vector<T> downloaded(Machine& machine, const T* from, std::size_t count) {
-  std::vector<T> values(count);
-  machine.download(values.data(), from, count);
-  return values;
-}
 std::vector<float> numbered(int count) {
   std::vector<float> values(count);
   for (int i = 0; i < count; ++i) values[i] = float(i % 97);

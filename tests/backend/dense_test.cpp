@@ -12,10 +12,12 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "memory.hpp"
 
 namespace backend = polyq::backend;
 namespace core = polyq::core;
 namespace math = polyq::math;
+using test::downloaded, test::uploaded;
 
 namespace {
 
@@ -51,19 +53,6 @@ struct Form {
     return values;
   }
 };
-
-template <class Machine>
-auto uploaded(Machine& machine, const std::vector<float>& values) {
-  auto memory = machine.template allocate<float>(values.size());
-  machine.upload(memory.get(), values.data(), values.size());
-  return memory;
-}
-template <class Machine>
-std::vector<float> downloaded(Machine& machine, const float* from, std::size_t count) {
-  std::vector<float> values(count);
-  machine.download(values.data(), from, count);
-  return values;
-}
 
 /// A weight [Out, In] on `data`, in either order.
 template <class W>

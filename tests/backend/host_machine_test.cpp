@@ -13,8 +13,10 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "memory.hpp"
 
 namespace backend = polyq::backend;
+using test::value_at;
 
 namespace {
 
@@ -111,13 +113,6 @@ struct Failing {
     machine->for_each(1, AddOne{memory});
   }
 };
-
-template <class Machine>
-float value_at(Machine& machine, const float* from) {
-  float value = 0;
-  machine.download(&value, from, 1);
-  return value;
-}
 
 }  // namespace
 

@@ -3,12 +3,13 @@
 // when something is missing. None moves nothing.
 #include <doctest/doctest.h>
 
-#include <array>
 #include <cstddef>
 #include <memory>
 #include <polyq/comm/concept.hpp>
+#include <vector>
 
 #include "backends.hpp"
+#include "memory.hpp"
 
 namespace {
 
@@ -20,11 +21,11 @@ struct Twin {
   struct Double {
     float* span;
     template <class Lane>
-    void operator()(Lane i) const {
+    POLYQ_HD void operator()(Lane i) const {
       i.store(span, i.load(span) + i.load(span));
     }
   };
-  static constexpr bool reaches(backend::Memory memory) { return memory == backend::Memory::host; }
+  static constexpr bool reaches(backend::Memory) { return true; }
   int rank() const { return 0; }
   int size() const { return 2; }
   template <class Machine>
@@ -65,13 +66,14 @@ TEST_CASE_TEMPLATE("the concept takes None and a user's communicator, and no bro
 
 TEST_CASE_TEMPLATE("None leaves a span alone, a user's communicator sums it", B, POLYQ_BACKENDS) {
   typename B::Machine machine{B{}};
-  alignas(64) std::array<float, 37> span;  // full packets and a rest
-  for (int i = 0; i < 37; ++i) span[i] = float(i);
-  const std::array<float, 37> before = span;
-  comm::None{}.all_reduce_sum(machine, span.data(), span.size());
-  CHECK(span == before);
-  Twin{}.all_reduce_sum(machine, span.data(), span.size());
-  for (int i = 0; i < 37; ++i) CHECK(span[i] == float(2 * i));
+  std::vector<float> before(37);  // full packets and a rest
+  for (int i = 0; i < 37; ++i) before[i] = float(i);
+  const auto span = test::uploaded(machine, before);
+  comm::None{}.all_reduce_sum(machine, span.get(), before.size());
+  CHECK(test::downloaded(machine, span.get(), 37) == before);
+  Twin{}.all_reduce_sum(machine, span.get(), before.size());
+  const std::vector<float> summed = test::downloaded(machine, span.get(), 37);
+  for (int i = 0; i < 37; ++i) CHECK(summed[i] == float(2 * i));
 }
 
 TEST_CASE("None is one rank of one, and reaches every memory") {

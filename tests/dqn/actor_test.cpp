@@ -18,6 +18,7 @@
 #include <span>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -54,14 +55,14 @@ struct Counting {
   struct State {
     float lane, age, started;
   };
-  State reset(core::Random random) const {
+  POLYQ_HD State reset(core::Random random) const {
     return {float(random.lane) / 8, 0, float(random.step) / 1'024};
   }
-  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random) const {
     state.age += 1;
     return {float(action), state.age == 7 && state.lane == 0, state.age == 7 && state.lane > 0};
   }
-  void observe(const State& state, float* out) const {
+  POLYQ_HD void observe(const State& state, float* out) const {
     out[0] = state.lane;
     out[1] = state.age / 8;
     out[2] = state.started;
@@ -88,7 +89,7 @@ std::map<std::int64_t, Row> sampled_rows(Agent& agent, int updates) {
   std::map<std::int64_t, Row> rows;
   for (int update = 0; update < updates; ++update) {
     agent.update();
-    const auto batch = agent.batch();
+    const auto batch = test::batch_of(agent);
     for (int i = 0; i < Agent::B; ++i) {
       Row& row = rows[batch.rows[i]];
       row.now.assign(batch.observations.column(i), batch.observations.column(i) + Agent::O);
@@ -349,8 +350,8 @@ TEST_CASE_TEMPLATE("finished episodes are downloaded in order, each once", B, PO
   }
   // 140 rewards, uniform among 0, 1, 2: mean 140, standard deviation 10.7; four of them.
   CHECK(std::abs(sum - 140) < 43);
-  CHECK(agent.clock()->env_steps == 140);
-  CHECK(agent.clock()->updates == 0);
+  CHECK(test::clock_of(agent).env_steps == 140);
+  CHECK(test::clock_of(agent).updates == 0);
 }
 
 TEST_CASE_TEMPLATE("actions are equal on every backend for the first steps", B, POLYQ_BACKENDS) {

@@ -19,6 +19,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -39,7 +40,7 @@ struct SignDescent {
     const float* gradient;
     float step_size;
     template <class Lane>
-    void operator()(Lane i) const {
+    POLYQ_HD void operator()(Lane i) const {
       using V = typename Lane::Value;
       using math::where_positive;  // and what a packet brings beside it
       const V g = i.load(gradient), step(step_size);
@@ -68,11 +69,11 @@ struct MeanValue {
   static constexpr bool accepts = Network::out == Network::action_count;
   void check() const {}
   template <int A>
-  static const float* values(const float* output, float* /*room*/) {
+  POLYQ_HD static const float* values(const float* output, float* /*room*/) {
     return output;
   }
   template <int A>
-  float learn(const polyq::rule::Sample& s, float scale, float* gradient) const {
+  POLYQ_HD float learn(const polyq::rule::Sample& s, float scale, float* gradient) const {
     float mean = 0;
     for (int a = 0; a < A; ++a) mean += s.next[a] / A;
     const float error = s.now[s.action] - (s.reward + s.discount * mean);
@@ -88,13 +89,13 @@ struct Repeat {
   struct State {
     int last, steps;
   };
-  State reset(core::Random random) const { return {int(random.words().word[0] % 2), 0}; }
-  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+  POLYQ_HD State reset(core::Random random) const { return {int(random.words().word[0] % 2), 0}; }
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random) const {
     const float reward = action == state.last ? 1.f : 0.f;
     state = {action, state.steps + 1};
     return {reward, state.steps == 5, false};
   }
-  void observe(const State& state, float* out) const {
+  POLYQ_HD void observe(const State& state, float* out) const {
     out[0] = float(state.last);
     out[1] = float(state.steps);
   }
@@ -106,11 +107,11 @@ struct Twin {
   struct Double {
     float* span;
     template <class Lane>
-    void operator()(Lane i) const {
+    POLYQ_HD void operator()(Lane i) const {
       i.store(span, i.load(span) + i.load(span));
     }
   };
-  static constexpr bool reaches(backend::Memory memory) { return memory == backend::Memory::host; }
+  static constexpr bool reaches(backend::Memory) { return true; }
   int rank() const { return 0; }
   int size() const { return 2; }
   template <class Machine>
@@ -138,9 +139,7 @@ struct Ranked {
   int size() const;
 };
 struct Faraway : Twin {
-  static constexpr bool reaches(backend::Memory memory) {
-    return memory == backend::Memory::device;
-  }
+  static constexpr bool reaches(backend::Memory) { return false; }
 };
 struct Mute : Ranked {
   static constexpr bool reaches(backend::Memory) { return true; }
@@ -222,7 +221,7 @@ TEST_CASE_TEMPLATE("an agent of a user's policies learns in a user's environment
   for (int update = 0; update < 2'000; ++update) {
     agent.update();
     float squares = 0;
-    for (int i = 0; i < 8; ++i) squares += agent.td()[i] * agent.td()[i] / 8;
+    for (const float td : test::td_of(agent)) squares += td * td / 8;
     (update < 100 ? first : last) += update < 100 || update >= 1'900 ? squares / 100 : 0.f;
   }
   // Q of this walk is within reach of the network; steps of .002 leave errors of some .05.

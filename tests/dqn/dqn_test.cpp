@@ -29,20 +29,21 @@ namespace nn = polyq::nn;
 namespace optim = polyq::optim;
 namespace rule = polyq::rule;
 
-/// How far EigenCpu is from Reference, of each tensor's largest number.
+/// How far a backend is from Reference, of each tensor's largest number.
 struct Distance {
   double gradient, parameters, target;
   bool rows_equal, pads_zero;
   float largest_gradient;
 };
 
-/// Five updates of the same agent on both backends.
-template <int B, class Network, class Optimizer = optim::Adam, class Rule = rule::QLearning<>>
+/// Five updates of the same agent on Backend and on Reference.
+template <class Backend, int B, class Network, class Optimizer = optim::Adam,
+          class Rule = rule::QLearning<>>
 Distance distance(const Network& network = {}, Optimizer optimizer = {}, Rule rule = {}) {
   using Replay = polyq::replay::Uniform<B>;
-  using Agent = polyq::Dqn<backend::EigenCpu, Network, Replay, Optimizer, Rule>;
+  using Agent = polyq::Dqn<Backend, Network, Replay, Optimizer, Rule>;
   using Oracle = polyq::Dqn<backend::Reference, Network, Replay, Optimizer, Rule>;
-  Agent agent({}, network, {.capacity = 500}, optimizer, {}, rule);
+  Agent agent(Backend{}, network, {.capacity = 500}, optimizer, {}, rule);
   Oracle oracle({}, network, {.capacity = 500}, optimizer, {}, rule);
   test::fill(agent, 777);
   test::fill(oracle, 777);
@@ -54,8 +55,7 @@ Distance distance(const Network& network = {}, Optimizer optimizer = {}, Rule ru
     if (update == 0)
       d.gradient = test::worst_tensor<Network>(agent.parameters(agent.gradient()), gradient);
     for (const float g : gradient) d.largest_gradient = std::max(d.largest_gradient, std::abs(g));
-    for (int i = 0; i < B; ++i)
-      d.rows_equal = d.rows_equal && agent.batch().rows[i] == oracle.batch().rows[i];
+    d.rows_equal = d.rows_equal && test::batch_of(agent).rows == test::batch_of(oracle).rows;
   }
   d.parameters = test::worst_tensor<Network>(agent.parameters(), oracle.parameters());
   d.target = test::worst_tensor<Network>(agent.parameters(agent.target()),
@@ -63,9 +63,11 @@ Distance distance(const Network& network = {}, Optimizer optimizer = {}, Rule ru
   std::vector<bool> is_pad(Agent::P, true);
   core::for_each_parameter(Network::template blocks<typename Agent::Storage>(),
                            [&](std::size_t, std::size_t at) { is_pad[at] = false; });
-  for (std::size_t i = 0; i < Agent::P; ++i)
-    for (const float* span : {agent.online(), agent.target(), agent.gradient()})
-      if (is_pad[i] && span[i] != 0) d.pads_zero = false;
+  for (const float* span : {agent.online(), agent.target(), agent.gradient()}) {
+    const std::vector<float> padded = test::downloaded(agent.machine(), span, Agent::P);
+    for (std::size_t i = 0; i < Agent::P; ++i)
+      if (is_pad[i] && padded[i] != 0) d.pads_zero = false;
+  }
   return d;
 }
 
@@ -101,36 +103,28 @@ B without_flush() {
   }
 }
 
-template <class Agent>
-std::vector<float> everything(Agent& agent) {
-  std::vector<float> all;
-  for (const float* span : {agent.online(), agent.target(), agent.gradient()})
-    all.insert(all.end(), span, span + Agent::P);
-  all.insert(all.end(), agent.td(), agent.td() + Agent::B);
-  return all;
-}
-
 }  // namespace
 
-TEST_CASE("EigenCpu updates as Reference does: multilayer perceptrons") {
-  SUBCASE("4-64-64-2, batch 64") { check(distance<64, nn::Mlp<4, 64, 64, 2>>()); }
-  SUBCASE("4-120-84-2, batch 128") { check(distance<128, nn::Mlp<4, 120, 84, 2>>()); }
+TEST_CASE_TEMPLATE("a backend updates as Reference does: multilayer perceptrons", B,
+                   POLYQ_BACKENDS) {
+  SUBCASE("4-64-64-2, batch 64") { check(distance<B, 64, nn::Mlp<4, 64, 64, 2>>()); }
+  SUBCASE("4-120-84-2, batch 128") { check(distance<B, 128, nn::Mlp<4, 120, 84, 2>>()); }
   SUBCASE("4-33-17-3 with tanh, batch 7") {
-    check(distance<7, nn::MlpOf<math::Tanh, 4, 33, 17, 3>>());
+    check(distance<B, 7, nn::MlpOf<math::Tanh, 4, 33, 17, 3>>());
   }
-  SUBCASE("5-31-18, batch 33") { check(distance<33, nn::Mlp<5, 31, 18>>()); }
-  SUBCASE("20-9-40-5, batch 13") { check(distance<13, nn::Mlp<20, 9, 40, 5>>()); }
-  SUBCASE("4-2, batch 5") { check(distance<5, nn::Mlp<4, 2>>()); }
-  SUBCASE("40-100-2, batch 1") { check(distance<1, nn::Mlp<40, 100, 2>>()); }
-  SUBCASE("4-1-16-2, batch 31") { check(distance<31, nn::Mlp<4, 1, 16, 2>>()); }
+  SUBCASE("5-31-18, batch 33") { check(distance<B, 33, nn::Mlp<5, 31, 18>>()); }
+  SUBCASE("20-9-40-5, batch 13") { check(distance<B, 13, nn::Mlp<20, 9, 40, 5>>()); }
+  SUBCASE("4-2, batch 5") { check(distance<B, 5, nn::Mlp<4, 2>>()); }
+  SUBCASE("40-100-2, batch 1") { check(distance<B, 1, nn::Mlp<40, 100, 2>>()); }
+  SUBCASE("4-1-16-2, batch 31") { check(distance<B, 31, nn::Mlp<4, 1, 16, 2>>()); }
 }
 
-TEST_CASE("EigenCpu updates as Reference does: variants") {
+TEST_CASE_TEMPLATE("a backend updates as Reference does: variants", B, POLYQ_BACKENDS) {
   using Network = nn::Mlp<4, 120, 84, 2>;
   SUBCASE("double Q-learning with Huber") {
-    check(distance<128, Network>({}, optim::Adam{}, rule::DoubleQLearning(math::Huber{})));
+    check(distance<B, 128, Network>({}, optim::Adam{}, rule::DoubleQLearning(math::Huber{})));
   }
-  SUBCASE("clipped") { check(distance<128, Network>({}, optim::Clipped{optim::Adam{}, .01f})); }
+  SUBCASE("clipped") { check(distance<B, 128, Network>({}, optim::Clipped{optim::Adam{}, .01f})); }
   SUBCASE("scaled observations") {
     using Scale = nn::Scale<20>;
     using Scaled = nn::Sequential<Scale, nn::Linear<20, 33, math::Relu>, nn::Linear<33, 3>>;
@@ -139,7 +133,7 @@ TEST_CASE("EigenCpu updates as Reference does: variants") {
       low[o] = -1 - float(o);
       high[o] = 2;
     }
-    check(distance<13>(
+    check(distance<B, 13>(
         Scaled{Scale::range(low, high), nn::Linear<20, 33, math::Relu>{}, nn::Linear<33, 3>{}}));
   }
 }
@@ -192,12 +186,13 @@ TEST_CASE_TEMPLATE("parameters go in and come out in PyTorch's order", B, POLYQ_
 
   // weight [18, 3] row by row, bias [18], weight [5, 18], bias [5].
   const auto blocks = Small::template blocks<typename Agent::Storage>();
-  CHECK(agent.online()[blocks[0].at(2, 1)] == 1 + 2 * 3 + 1);
-  CHECK(agent.online()[blocks[1].at(17, 0)] == 1 + 54 + 17);
-  CHECK(agent.online()[blocks[2].at(4, 2)] == 1 + 72 + 4 * 18 + 2);
-  CHECK(agent.online()[blocks[3].at(0, 0)] == 1 + 72 + 90);
+  const std::vector<float> padded = test::downloaded(agent.machine(), agent.online(), Agent::P);
+  CHECK(padded[blocks[0].at(2, 1)] == 1 + 2 * 3 + 1);
+  CHECK(padded[blocks[1].at(17, 0)] == 1 + 54 + 17);
+  CHECK(padded[blocks[2].at(4, 2)] == 1 + 72 + 4 * 18 + 2);
+  CHECK(padded[blocks[3].at(0, 0)] == 1 + 72 + 90);
   float sum = 0, expected = 0;
-  for (std::size_t i = 0; i < Agent::P; ++i) sum += agent.online()[i];
+  for (const float number : padded) sum += number;
   for (const float number : numbers) expected += number;
   CHECK(sum == expected);  // whole numbers below 2^24: pads are zero
 
@@ -240,12 +235,12 @@ TEST_CASE_TEMPLATE("a recording follows the clock: ten updates equal ten enqueue
   for (int update = 0; update < 10; ++update) {
     recorded.update();
     enqueued.enqueue_update();
-    CHECK(everything(recorded) == everything(enqueued));
+    CHECK(test::state_of(recorded) == test::state_of(enqueued));
     for (auto* agent : {&recorded, &enqueued})
       agent->machine().for_each(1, core::Tick{agent->clock(), 3, 0});
   }
-  CHECK(recorded.clock()->updates == 10);
-  CHECK(recorded.clock()->env_steps == 80);
+  CHECK(test::clock_of(recorded).updates == 10);
+  CHECK(test::clock_of(recorded).env_steps == 80);
 }
 
 TEST_CASE_TEMPLATE("the same seed gives the same bits, another seed others", B, POLYQ_BACKENDS) {
@@ -253,7 +248,7 @@ TEST_CASE_TEMPLATE("the same seed gives the same bits, another seed others", B, 
     SmallAgent<B> agent = small_agent<B>({.seed = seed});
     test::fill(agent, 90);
     for (int update = 0; update < 100; ++update) agent.update();
-    return everything(agent);
+    return test::state_of(agent);
   };
   CHECK(run(1) == run(1));
   CHECK(run(1) != run(2));
@@ -263,14 +258,14 @@ TEST_CASE_TEMPLATE("an update before anything is attached is refused and leaves 
                    POLYQ_BACKENDS) {
   SmallAgent<B> agent = small_agent<B>({}), unspoiled = small_agent<B>({});
   CHECK_THROWS_AS(agent.update(), polyq::DeviceError);
-  CHECK(agent.clock()->updates == 0);
+  CHECK(test::clock_of(agent).updates == 0);
   test::fill(agent, 20);
   test::fill(unspoiled, 20);
   for (int update = 0; update < 3; ++update) {
     agent.update();
     unspoiled.update();
   }
-  CHECK(everything(agent) == everything(unspoiled));
+  CHECK(test::state_of(agent) == test::state_of(unspoiled));
 }
 
 TEST_CASE_TEMPLATE("an update learns: the error on a fixed replay falls", B, POLYQ_BACKENDS) {
@@ -279,7 +274,7 @@ TEST_CASE_TEMPLATE("an update learns: the error on a fixed replay falls", B, POL
   const auto error = [&] {
     agent.update();
     double squares = 0;
-    for (int i = 0; i < 8; ++i) squares += agent.td()[i] * agent.td()[i] / 8;
+    for (const float td : test::td_of(agent)) squares += td * td / 8;
     return squares;
   };
   const double first = error();

@@ -105,8 +105,8 @@ TEST_CASE_TEMPLATE("it moves neither clock nor parameters nor the batch", B, POL
     unasked.update();
   }
   CHECK(agent.parameters() == unasked.parameters());
-  CHECK(agent.clock()->updates == 10);
-  CHECK(agent.clock()->env_steps == 50);
+  CHECK(test::clock_of(agent).updates == 10);
+  CHECK(test::clock_of(agent).env_steps == 50);
 }
 
 TEST_CASE_TEMPLATE("an observation that is not finite is refused by its index", B, POLYQ_BACKENDS) {

@@ -18,6 +18,7 @@
 
 #include "backends.hpp"
 #include "golden.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -27,23 +28,21 @@ namespace nn = polyq::nn;
 namespace replay = polyq::replay;
 namespace rule = polyq::rule;
 
-/// Column i of the batch ← column i of the golden file, with its weight.
+/// Column i of one batch ← column i of another.
 template <class Observations, bool Weighted>
 struct CopyColumn {
-  const test::Golden* golden;
-  const float* weights;
-  replay::Batch<Observations> batch;
-  void operator()(std::int64_t sample) const {
+  replay::Batch<Observations> from, to;
+  POLYQ_HD void operator()(std::int64_t sample) const {
     const int i = int(sample);
     for (int o = 0; o < Observations::rows; ++o) {
-      batch.observations(o, i) = float((*golden)["observations"](i, o));
-      batch.next(o, i) = float((*golden)["next_observations"](i, o));
+      to.observations(o, i) = from.observations(o, i);
+      to.next(o, i) = from.next(o, i);
     }
-    batch.actions[i] = std::int32_t((*golden)["actions"](i));
-    batch.rewards[i] = float((*golden)["rewards"](i));
-    batch.discounts[i] = float((*golden)["discounts"](i));
-    batch.rows[i] = i;
-    if (Weighted) batch.weights[i] = weights[i];
+    to.actions[i] = from.actions[i];
+    to.rewards[i] = from.rewards[i];
+    to.discounts[i] = from.discounts[i];
+    to.rows[i] = from.rows[i];
+    if (Weighted) to.weights[i] = from.weights[i];
   }
 };
 
@@ -59,20 +58,38 @@ struct GoldenBatch {
   class On {
    public:
     using Observations = typename Shapes::template Observations<BatchSize>;
-    On(Machine&, const GoldenBatch& settings, replay::RunFacts)
-        : golden_(settings.golden), weights_(settings.weights) {}
+    On(Machine& machine, const GoldenBatch& settings, replay::RunFacts)
+        : stored_(machine, read(*settings.golden)),
+          weights_(test::uploaded(
+              machine, std::vector<float>(settings.weights.begin(), settings.weights.end()))) {}
     void attach(std::int64_t) {}
     template <class Rows>
     void push(Machine&, const core::Clock*, Rows) {}
     void sample(Machine& machine, const core::Clock*, replay::Batch<Observations> batch) {
-      machine.for_each(BatchSize,
-                       CopyColumn<Observations, Weighted>{golden_, weights_.data(), batch});
+      replay::Batch<Observations> stored = stored_.view();
+      stored.weights = weights_.get();
+      machine.for_each(BatchSize, CopyColumn<Observations, Weighted>{stored, batch});
     }
     void reprioritize(Machine&, replay::Batch<Observations>, const float*) {}
 
    private:
-    const test::Golden* golden_;
-    std::array<float, BatchSize> weights_;
+    static test::HostBatch<Observations> read(const test::Golden& golden) {
+      test::HostBatch<Observations> batch;
+      for (int i = 0; i < BatchSize; ++i) {
+        for (int o = 0; o < Observations::rows; ++o) {
+          batch.observations(o, i) = float(golden["observations"](i, o));
+          batch.next(o, i) = float(golden["next_observations"](i, o));
+        }
+        batch.actions[i] = std::int32_t(golden["actions"](i));
+        batch.rewards[i] = float(golden["rewards"](i));
+        batch.discounts[i] = float(golden["discounts"](i));
+        batch.rows[i] = i;
+      }
+      return batch;
+    }
+
+    test::BatchOn<Machine, Observations> stored_;
+    typename Machine::template Owned<float> weights_;
   };
 };
 
@@ -100,18 +117,24 @@ struct AnyRule {
   };
   bool doubled;
   Loss loss;
+  // Made on the host, since a device cannot call their constructors.
+  rule::QLearning<> squared = {};
+  rule::QLearning<math::Huber> huber = {};
+  rule::DoubleQLearning<> double_squared = {};
+  rule::DoubleQLearning<math::Huber> double_huber = {};
 
   void check() const {}
   template <int A>
-  static const float* values(const float* output, float* /*room*/) {
+  POLYQ_HD static const float* values(const float* output, float* /*room*/) {
     return output;
   }
   template <int A>
-  float learn(const rule::Sample& s, float scale, float* gradient) const {
-    const auto by = [&](auto rule) { return rule.template learn<A>(s, scale, gradient); };
+  POLYQ_HD float learn(const rule::Sample& s, float scale, float* gradient) const {
     if (doubled)
-      return loss.huber ? by(rule::DoubleQLearning(math::Huber{})) : by(rule::DoubleQLearning{});
-    return loss.huber ? by(rule::QLearning(math::Huber{})) : by(rule::QLearning{});
+      return loss.huber ? double_huber.template learn<A>(s, scale, gradient)
+                        : double_squared.template learn<A>(s, scale, gradient);
+    return loss.huber ? huber.template learn<A>(s, scale, gradient)
+                      : squared.template learn<A>(s, scale, gradient);
   }
 };
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "memory.hpp"
 
 namespace {
 
@@ -45,8 +46,10 @@ TEST_CASE_TEMPLATE("views are zero at the start and do not meet", B, POLYQ_BACKE
       bytes(step.rewards, N),
       bytes(step.terminated, N),
       bytes(step.truncated, N)};
-  for (const auto& [first, last] : views)
-    CHECK(std::all_of(first, last, [](std::byte byte) { return byte == std::byte{0}; }));
+  for (const auto& [first, last] : views) {
+    const auto count = std::size_t(last - first);
+    CHECK(test::downloaded(agent.machine(), first, count) == std::vector<std::byte>(count));
+  }
   std::sort(views.begin(), views.end());
   for (std::size_t i = 1; i < views.size(); ++i) CHECK(views[i - 1].second <= views[i].first);
 }
@@ -55,21 +58,27 @@ TEST_CASE_TEMPLATE("forward is the network of the parameters it is given", B, PO
   auto agent = make<B>();
   polyq::Stage<Agent<B>, N> three(agent);
   polyq::Stage<Agent<B>, 1> one(agent);
+  auto& machine = agent.machine();
+  test::HostMatrix<typename Agent<B>::template Observations<N>> observations;
   for (int e = 0; e < N; ++e)
-    for (int o = 0; o < 5; ++o) three.observations()(o, e) = float(e + 1) * .25f - float(o) * .5f;
-  std::fill_n(agent.target(), Agent<B>::P, 0.f);
+    for (int o = 0; o < 5; ++o) observations(o, e) = float(e + 1) * .25f - float(o) * .5f;
+  test::upload(machine, three.observations(), observations);
+  machine.zero(agent.target(), Agent<B>::P * sizeof(float));
 
   three.forward(polyq::nn::Role::acting, agent.target());
-  for (int e = 0; e < N; ++e) CHECK(three.outputs()(0, e) == 0);
+  const auto zeros = test::downloaded(machine, three.outputs());
+  for (int e = 0; e < N; ++e) CHECK(zeros(0, e) == 0);
 
   three.forward(polyq::nn::Role::acting, agent.online());
+  const auto outputs = test::downloaded(machine, three.outputs());
   for (int e = 0; e < N; ++e) {
-    std::copy_n(three.observations().column(e), 5, one.observations().data);
+    machine.upload(one.observations().data, observations.column(e), 5);
     one.forward(polyq::nn::Role::acting, agent.online());
+    const auto alone = test::downloaded(machine, one.outputs());
     for (int a = 0; a < 2; ++a) {
-      CHECK(three.outputs()(a, e) != 0);
+      CHECK(outputs(a, e) != 0);
       // The sums run in the same order, whatever the number of samples.
-      CHECK(three.outputs()(a, e) == one.outputs()(a, 0));
+      CHECK(outputs(a, e) == alone(a, 0));
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -26,12 +27,12 @@ struct Walk {
   struct State {
     int position;
   };
-  State reset(core::Random) const { return {0}; }
-  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+  POLYQ_HD State reset(core::Random) const { return {0}; }
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random) const {
     state.position += action == 1 ? 1 : -1;
     return {float(state.position), state.position == limit, state.position == -limit};
   }
-  void observe(const State& state, float* out) const { out[0] = float(state.position); }
+  POLYQ_HD void observe(const State& state, float* out) const { out[0] = float(state.position); }
 };
 
 struct WalkWithGoal : Walk {
@@ -42,7 +43,7 @@ struct Unnamed : Walk {
   void name() const;
 };
 struct Changing : Walk {  // its step changes the environment itself, which every lane shares
-  env::Outcome step(State& state, std::int32_t action, core::Random);
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random);
 };
 struct Owning : Walk {  // cannot be copied to a device
   std::vector<int> track;
@@ -51,15 +52,15 @@ struct OwningState : Walk {
   struct State {
     std::vector<int> track;
   };
-  State reset(core::Random) const;
-  env::Outcome step(State&, std::int32_t, core::Random) const;
-  void observe(const State&, float*) const;
+  POLYQ_HD State reset(core::Random) const;
+  POLYQ_HD env::Outcome step(State&, std::int32_t, core::Random) const;
+  POLYQ_HD void observe(const State&, float*) const;
 };
 struct Rewarding : Walk {  // returns a reward alone
   float step(State&, std::int32_t, core::Random) const;
 };
 struct Blind : Walk {
-  void observe(const State&) const;
+  POLYQ_HD void observe(const State&) const;
 };
 
 template <class Machine, int O, int N>
@@ -103,24 +104,30 @@ TEST_CASE_TEMPLATE("environments step together on a machine", B, POLYQ_BACKENDS)
   static_assert(!env::EnvironmentsOn<Walk, Machine, Three>);
 
   Machine machine{B{}};
-  core::Clock clock{};
+  const auto clock = test::uploaded(machine, std::vector<core::Clock>(1));
   typename env::Vectorized<Walk, 3>::template On<Machine> on(machine, {{.limit = 2}}, 1);
-  float now[Three::stride * 3] = {9, 9, 9}, next[Three::stride * 3] = {}, rewards[3] = {};
-  std::uint8_t terminated[3] = {}, truncated[3] = {};
-  const std::int32_t actions[3] = {1, 0, 1};
-  on.reset(machine, &clock, Three{now});
-  for (int e = 0; e < 3; ++e) CHECK(Three{now}(0, e) == 0);
-  for (int step = 1; step <= 2; ++step, clock.env_steps += 3) {
-    on.step(machine, &clock, actions,
-            env::Stepped<Three>{{next}, {now}, rewards, terminated, truncated},
+  test::HostRows<Three> start;
+  start.actions = {1, 0, 1};
+  for (int e = 0; e < 3; ++e) start.observations(0, e) = 9;
+  const test::RowsOn<Machine, Three> memory(machine, start);
+  const auto rows = memory.view();
+  on.reset(machine, clock.get(), rows.observations);
+  const auto first = test::downloaded(machine, rows.observations);
+  for (int e = 0; e < 3; ++e) CHECK(first(0, e) == 0);
+  for (int step = 1; step <= 2; ++step) {
+    on.step(machine, clock.get(), rows.actions,
+            env::Stepped<Three>{rows.next, rows.observations, rows.rewards, rows.terminated,
+                                rows.truncated},
             polyq::backend::Nothing{});
+    machine.for_each(1, core::Tick{clock.get(), 3, 0});
+    const auto made = memory.download(machine);
     for (int e = 0; e < 3; ++e) {
       const float position = float(e == 1 ? -step : step);
-      CHECK(Three{next}(0, e) == position);
-      CHECK(Three{now}(0, e) == (step == 2 ? 0 : position));
-      CHECK(rewards[e] == position);
-      CHECK(bool(terminated[e]) == (step == 2 && e != 1));
-      CHECK(bool(truncated[e]) == (step == 2 && e == 1));
+      CHECK(made.next(0, e) == position);
+      CHECK(made.observations(0, e) == (step == 2 ? 0 : position));
+      CHECK(made.rewards[e] == position);
+      CHECK(bool(made.terminated[e]) == (step == 2 && e != 1));
+      CHECK(bool(made.truncated[e]) == (step == 2 && e == 1));
     }
   }
 }

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -100,7 +101,9 @@ struct Watcher {
   float largest_target = 0;
 
   void look() {
-    const auto batch = agent.batch();
+    const auto batch = test::batch_of(agent);
+    const auto now = test::now_of(agent);
+    const std::vector<float> td = test::td_of(agent);
     for (int i = 0; i < Agent::B; ++i) {
       const float age =
           batch.observations(0, i) == first_observation ? 0 : batch.observations(0, i);
@@ -116,7 +119,7 @@ struct Watcher {
       terminations += terminated;
       truncations += ends && !terminated;
       wrong_discounts += batch.discounts[i] != (terminated ? 0 : discount);
-      const float target = agent.now()(batch.actions[i], i) - agent.td()[i];
+      const float target = now(batch.actions[i], i) - td[i];
       if (age > 0) largest_target = std::max(largest_target, std::abs(target));
     }
   }
@@ -146,8 +149,8 @@ void drive_by_steps() {
   }
   watcher.conclude();
   CHECK(simulator.steps == 200);
-  CHECK(agent.clock()->env_steps == 600);
-  CHECK(agent.clock()->updates == 180);
+  CHECK(test::clock_of(agent).env_steps == 600);
+  CHECK(test::clock_of(agent).updates == 180);
   CHECK(untouched.steps == 0);
   CHECK(untouched.resets == 0);
 }

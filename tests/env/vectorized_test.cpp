@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -29,11 +30,11 @@ struct Draws {
     std::int32_t action;
     int age, length;
   };
-  State reset(core::Random random) const {
+  POLYQ_HD State reset(core::Random random) const {
     const int length = 1 + int(core::below(random.words().word[0], 4));
     return {random, {}, -1, 0, length};
   }
-  env::Outcome step(State& state, std::int32_t action, core::Random random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random random) const {
     state.step = random;
     state.action = action;
     ++state.age;
@@ -41,7 +42,7 @@ struct Draws {
     // At length 3 both flags are set, at length 4 the episode is truncated.
     return {float(state.age + bonus), ends && state.length < 4, ends && state.length > 2};
   }
-  void observe(const State& state, float* out) const {
+  POLYQ_HD void observe(const State& state, float* out) const {
     out[0] = float(state.reset.stream);
     out[1] = float(state.reset.step);
     out[2] = float(state.reset.lane);
@@ -60,7 +61,7 @@ struct CopyWritten {
   const std::uint8_t *terminated, *truncated;
   float* seen;  // [4, N]
   int stride;
-  void operator()(std::int64_t e) const {
+  POLYQ_HD void operator()(std::int64_t e) const {
     seen[4 * e] = rewards[e];
     seen[4 * e + 1] = next[e * stride];
     seen[4 * e + 2] = terminated[e];
@@ -68,7 +69,7 @@ struct CopyWritten {
   }
 };
 
-/// N lanes and all that they write, in host memory.
+/// N lanes and all that they write.
 template <class B, class Env, int N>
 class Lanes {
  public:
@@ -78,27 +79,41 @@ class Lanes {
 
   explicit Lanes(std::uint64_t seed, Env env = {}, std::uint64_t env_steps = 0)
       : clock{env_steps, 0}, on_(machine_, env::Vectorized<Env, N>{env}, seed) {
-    on_.reset(machine_, &clock, now());
+    on_.reset(machine_, clock_.get(), written_.view().observations);
+    now = test::downloaded(machine_, written_.view().observations);
   }
   void step(const std::vector<std::int32_t>& actions) {
-    on_.step(machine_, &clock, actions.data(),
-             env::Stepped<Observations>{next(), now(), rewards.data(), terminated.data(),
-                                        truncated.data()},
-             CopyWritten{rewards.data(), next_.data(), terminated.data(), truncated.data(),
-                         seen.data(), Observations::stride});
+    const auto to = written_.view();
+    machine_.upload(clock_.get(), &clock, 1);
+    machine_.upload(to.actions, actions.data(), N);
+    on_.step(machine_, clock_.get(), to.actions,
+             env::Stepped<Observations>{to.next, to.observations, to.rewards, to.terminated,
+                                        to.truncated},
+             CopyWritten{to.rewards, to.next.data, to.terminated, to.truncated, seen_.get(),
+                         Observations::stride});
     clock.env_steps += N;
+    const auto rows = written_.download(machine_);
+    now = rows.observations;
+    next = rows.next;
+    rewards = rows.rewards;
+    terminated = rows.terminated;
+    truncated = rows.truncated;
+    seen = test::downloaded(machine_, seen_.get(), 4 * N);
   }
-  Observations now() { return {now_.data()}; }
-  Observations next() { return {next_.data()}; }
 
   core::Clock clock;
-  std::vector<float> rewards = std::vector<float>(N), seen = std::vector<float>(4 * N);
-  std::vector<std::uint8_t> terminated = std::vector<std::uint8_t>(N), truncated = terminated;
+  // Of the last step; `now` is from after any reset.
+  test::HostMatrix<Observations> now, next;
+  std::vector<float> rewards, seen;
+  std::vector<std::uint8_t> terminated, truncated;
 
  private:
   Machine machine_{B{}};
   typename env::Vectorized<Env, N>::template On<Machine> on_;
-  std::vector<float> now_ = std::vector<float>(Observations::stride * N), next_ = now_;
+  test::RowsOn<Machine, Observations> written_{machine_};
+  typename Machine::template Owned<core::Clock> clock_ =
+      test::uploaded(machine_, std::vector{clock});
+  typename Machine::template Owned<float> seen_ = machine_.template allocate<float>(4 * N);
 };
 
 std::vector<std::int32_t> actions_of(int step, int count) {
@@ -116,15 +131,15 @@ TEST_CASE_TEMPLATE("a lane that ended is reset at once; s' is from before, the n
   for (int step = 0; step < 300; ++step) {
     std::vector<float> age(4), length(4);
     for (int e = 0; e < 4; ++e) {
-      age[e] = lanes.now()(7, e);
-      length[e] = lanes.now()(8, e);
+      age[e] = lanes.now(7, e);
+      length[e] = lanes.now(8, e);
     }
     const std::vector<std::int32_t> actions = actions_of(step, 4);
     lanes.step(actions);
     for (int e = 0; e < 4; ++e) {
-      CHECK(lanes.next()(6, e) == float(actions[e]));
-      CHECK(lanes.next()(7, e) == age[e] + 1);
-      CHECK(lanes.next()(8, e) == length[e]);
+      CHECK(lanes.next(6, e) == float(actions[e]));
+      CHECK(lanes.next(7, e) == age[e] + 1);
+      CHECK(lanes.next(8, e) == length[e]);
       CHECK(lanes.rewards[e] == age[e] + 1);
       const bool ends = age[e] + 1 == length[e];
       CHECK(bool(lanes.terminated[e]) == (ends && length[e] <= 3));
@@ -132,11 +147,11 @@ TEST_CASE_TEMPLATE("a lane that ended is reset at once; s' is from before, the n
       both += ends && length[e] == 3;
       if (ends) {
         ++ended[e];
-        CHECK(lanes.now()(7, e) == 0);
-        CHECK(lanes.now()(6, e) == -1);
+        CHECK(lanes.now(7, e) == 0);
+        CHECK(lanes.now(6, e) == -1);
       } else {
         ++kept_going;
-        for (int o = 0; o < 9; ++o) CHECK(lanes.now()(o, e) == lanes.next()(o, e));
+        for (int o = 0; o < 9; ++o) CHECK(lanes.now(o, e) == lanes.next(o, e));
       }
     }
   }
@@ -151,7 +166,7 @@ TEST_CASE_TEMPLATE("the functor behind a step reads what its lane wrote", B, POL
     lanes.step(actions_of(step, 4));
     for (int e = 0; e < 4; ++e) {
       CHECK(lanes.seen[4 * e] == lanes.rewards[e]);
-      CHECK(lanes.seen[4 * e + 1] == lanes.next()(0, e));
+      CHECK(lanes.seen[4 * e + 1] == lanes.next(0, e));
       CHECK(lanes.seen[4 * e + 2] == lanes.terminated[e]);
       CHECK(lanes.seen[4 * e + 3] == lanes.truncated[e]);
     }
@@ -165,11 +180,11 @@ TEST_CASE_TEMPLATE("no two resets and no two steps share their draws", B, POLYQ_
   std::set<float> lengths;
   int reset_count = 0, step_count = 0;
   const auto meet_reset = [&](int e) {
-    CHECK(lanes.now()(0, e) == float(core::Stream::environment_reset));
-    CHECK(lanes.now()(1, e) == float(lanes.clock.env_steps));
-    CHECK(lanes.now()(2, e) == float(e));
-    resets.insert({lanes.now()(1, e), lanes.now()(2, e)});
-    lengths.insert(lanes.now()(8, e));
+    CHECK(lanes.now(0, e) == float(core::Stream::environment_reset));
+    CHECK(lanes.now(1, e) == float(lanes.clock.env_steps));
+    CHECK(lanes.now(2, e) == float(e));
+    resets.insert({lanes.now(1, e), lanes.now(2, e)});
+    lengths.insert(lanes.now(8, e));
     ++reset_count;
   };
   for (int e = 0; e < 4; ++e) meet_reset(e);
@@ -177,10 +192,10 @@ TEST_CASE_TEMPLATE("no two resets and no two steps share their draws", B, POLYQ_
     const std::uint64_t before = lanes.clock.env_steps;
     lanes.step(actions_of(step, 4));
     for (int e = 0; e < 4; ++e) {
-      CHECK(lanes.next()(3, e) == float(core::Stream::environment_step));
-      CHECK(lanes.next()(4, e) == float(before));
-      CHECK(lanes.next()(5, e) == float(e));
-      steps.insert({lanes.next()(4, e), lanes.next()(5, e)});
+      CHECK(lanes.next(3, e) == float(core::Stream::environment_step));
+      CHECK(lanes.next(4, e) == float(before));
+      CHECK(lanes.next(5, e) == float(e));
+      steps.insert({lanes.next(4, e), lanes.next(5, e)});
       ++step_count;
       if (lanes.terminated[e] || lanes.truncated[e]) meet_reset(e);
     }
@@ -194,8 +209,8 @@ TEST_CASE_TEMPLATE("no two resets and no two steps share their draws", B, POLYQ_
 TEST_CASE_TEMPLATE("two lanes, and two seeds, start from different states", B, POLYQ_BACKENDS) {
   Lanes<B, env::CartPole, 2> lanes(1), others(2);
   for (int o = 0; o < 4; ++o) {
-    CHECK(lanes.now()(o, 0) != lanes.now()(o, 1));
-    CHECK(lanes.now()(o, 0) != others.now()(o, 0));
+    CHECK(lanes.now(o, 0) != lanes.now(o, 1));
+    CHECK(lanes.now(o, 0) != others.now(o, 0));
   }
 }
 
@@ -212,8 +227,8 @@ TEST_CASE_TEMPLATE("states are equal, bit for bit, on every backend", B, POLYQ_B
     for (int e = 0; e < 4; ++e) {
       ended += lanes.terminated[e];
       for (int o = 0; o < 4; ++o) {
-        different += lanes.now()(o, e) != oracle.now()(o, e);
-        different += lanes.next()(o, e) != oracle.next()(o, e);
+        different += lanes.now(o, e) != oracle.now(o, e);
+        different += lanes.next(o, e) != oracle.next(o, e);
       }
     }
   }

@@ -32,10 +32,10 @@ struct Chain {
   struct State {
     int place;
   };
-  State reset(core::Random random) const {
+  POLYQ_HD State reset(core::Random random) const {
     return {int(core::below(random.words().word[0], length))};
   }
-  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random) const {
     if (action == 0) {
       state.place = state.place > 0 ? state.place - 1 : 0;
       return {0, false, false};
@@ -44,7 +44,7 @@ struct Chain {
     state.place = 0;
     return {1, !truncates, truncates};
   }
-  void observe(const State& state, float* out) const {
+  POLYQ_HD void observe(const State& state, float* out) const {
     for (int place = 0; place < length; ++place) out[place] = place == state.place;
   }
 };

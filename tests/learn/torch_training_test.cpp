@@ -31,7 +31,7 @@ using polyq::Dqn, polyq::DqnSettings, polyq::TrainResult, polyq::TrainSettings;
 
 /// The double instantiation with a time limit of 30 steps.
 struct ShortCartPole : env::CartPoleOf<double> {
-  env::Outcome step(State& state, std::int32_t action, polyq::core::Random random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, polyq::core::Random random) const {
     env::Outcome outcome = env::CartPoleOf<double>::step(state, action, random);
     outcome.truncated = state.steps >= 30;
     return outcome;

@@ -28,7 +28,37 @@ constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 static_assert(std::is_same_v<decltype(Clipped{Adam{}, .5f}), Clipped<Adam>>);
 static_assert(std::is_same_v<decltype(Clipped{Sgd{}}), Clipped<Sgd>>);
 
+/// Adam by `step` alone, which Clipped cannot take into its pass.
+struct StepOnly {
+  Adam inner;
+  template <class Machine, class Shapes>
+  struct On {
+    using Inner = Adam::On<Machine, Shapes>;
+    static constexpr std::size_t state_size = Inner::state_size;
+    Inner inner;
+    On(const StepOnly& settings, float* state) : inner(settings.inner, state) {}
+    template <class After>
+    void step(Machine& machine, float* parameters, float* gradient, const polyq::core::Clock* clock,
+              After after) {
+      inner.step(machine, parameters, gradient, clock, after);
+    }
+  };
+};
+
 }  // namespace
+
+TEST_CASE_TEMPLATE("one pass for scaling and stepping steps as two do", B, POLYQ_BACKENDS) {
+  Stepping<B, Clipped<Adam>> one(Clipped{Adam{}, 1.f}, filled(1));
+  Stepping<B, Clipped<StepOnly>> two(Clipped{StepOnly{}, 1.f}, filled(1));
+  std::vector<float> slopes(P);
+  for (std::size_t i = 0; i < P; ++i) slopes[i] = float(i) - 9;
+  for (std::uint64_t k = 0; k < 20; ++k) {
+    one.step(slopes, {k, k});
+    two.step(slopes, {k, k});
+  }
+  const auto a = one.read(one.parameters.get()), b = two.read(two.parameters.get());
+  for (std::size_t i = 0; i < P; ++i) CHECK(std::abs(a[i] - b[i]) <= 2e-6f);
+}
 
 TEST_CASE_TEMPLATE("100 updates beside PyTorch", B, POLYQ_BACKENDS) {
   check_beside_torch<B>("adam_clipped", Clipped{Adam{.rate = 2e-3f}, 10.f});

@@ -7,8 +7,10 @@
 #include <polyq/replay/concept.hpp>
 #include <polyq/replay/ring.hpp>
 #include <polyq/replay/uniform.hpp>
+#include <vector>
 
 #include "backends.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -27,9 +29,9 @@ struct Newest {
     const core::Clock* clock;
     struct Each {
       std::int64_t *rows, newest;
-      void operator()(std::int64_t i) const { rows[i] = newest; }
+      POLYQ_HD void operator()(std::int64_t i) const { rows[i] = newest; }
     };
-    Each prepare() const { return {rows, std::int64_t(clock->env_steps) - 1}; }
+    POLYQ_HD Each prepare() const { return {rows, std::int64_t(clock->env_steps) - 1}; }
   };
   template <class Machine, class Shapes>
   struct On {
@@ -44,7 +46,7 @@ struct Newest {
       ring.push(machine, clock, rows);
     }
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
-      ring.draw_and_gather(machine, BatchSize, Draw{batch.rows, clock}, clock, batch);
+      ring.template draw_and_gather<1>(machine, Draw{batch.rows, clock}, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
   };
@@ -103,31 +105,33 @@ TEST_CASE_TEMPLATE("a user's replay feeds the batch", B, POLYQ_BACKENDS) {
   using One = typename Shapes<Machine>::template Observations<1>;
   using Five = typename Shapes<Machine>::template Observations<5>;
   Machine machine{B{}};
-  core::Clock clock{};
+  const auto clock = test::uploaded(machine, std::vector<core::Clock>(1));
   typename Newest<5>::template On<Machine, Shapes<Machine>> on(machine, {}, {.9f, 1, {}});
   on.attach(1);
 
-  for (int row = 0; row < 3; ++row) {
-    float now[One::stride] = {float(row), 1, 2}, next[One::stride] = {float(row) + .5f, 3, 4};
-    std::int32_t action = row;
-    float reward = float(row) * 10;
-    std::uint8_t terminated = 0, truncated = 0;
-    on.push(machine, &clock,
-            replay::Rows<One>{{now}, {next}, &action, &reward, &terminated, &truncated});
-    ++clock.env_steps;
+  test::RowsOn<Machine, One> memory(machine);
+  for (int i = 0; i < 3; ++i) {
+    test::HostRows<One> row;
+    for (int o = 0; o < 3; ++o) {
+      row.observations(o, 0) = float(o == 0 ? i : o);
+      row.next(o, 0) = o == 0 ? float(i) + .5f : float(o + 2);
+    }
+    row.actions[0] = i;
+    row.rewards[0] = float(i) * 10;
+    memory.upload(machine, row);
+    on.push(machine, clock.get(), memory.view());
+    machine.for_each(1, core::Tick{clock.get(), 1, 0});
   }
-  float now[Five::stride * 5] = {}, next[Five::stride * 5] = {}, rewards[5], discounts[5];
-  std::int32_t actions[5];
-  std::int64_t rows[5];
-  const replay::Batch<Five> batch{{now}, {next}, actions, rewards, discounts, nullptr, rows};
-  on.sample(machine, &clock, batch);
+  const test::BatchOn<Machine, Five> sampled(machine);
+  on.sample(machine, clock.get(), sampled.view());
+  const auto batch = test::downloaded(machine, sampled.view());
   for (int i = 0; i < 5; ++i) {
-    CHECK(rows[i] == 2);
+    CHECK(batch.rows[i] == 2);
     CHECK(batch.observations(0, i) == 2);
     CHECK(batch.observations(2, i) == 2);
     CHECK(batch.next(0, i) == 2.5f);
-    CHECK(actions[i] == 2);
-    CHECK(rewards[i] == 20);
-    CHECK(discounts[i] == .9f);
+    CHECK(batch.actions[i] == 2);
+    CHECK(batch.rewards[i] == 20);
+    CHECK(batch.discounts[i] == .9f);
   }
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "backends.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -23,7 +24,7 @@ struct Shapes {
   using Observations = polyq::backend::Activations<typename Machine::Storage, float, O, Columns>;
 };
 
-/// A uniform replay of rows whose numbers tell which row they are, and a batch in host memory.
+/// A uniform replay of rows whose numbers tell which row they are, and the batch last drawn.
 template <class B, int BatchSize, int N = 1>
 class Drawn {
   using Machine = typename B::Machine;
@@ -37,61 +38,51 @@ class Drawn {
     on_.attach(N);
   }
   void push(int steps) {
+    test::HostRows<Pushed> rows;
     for (int step = 0; step < steps; ++step) {
-      std::vector<float> observations(Pushed::stride * N), next(Pushed::stride * N), rewards(N);
-      std::vector<std::int32_t> actions(N);
-      std::vector<std::uint8_t> terminated(N), truncated(N);
       for (int e = 0; e < N; ++e) {
         const auto row = float(clock.env_steps + std::uint64_t(e));
         for (int o = 0; o < S::O; ++o) {
-          observations[e * Pushed::stride + o] = row + float(o) * 1e5f;
-          next[e * Pushed::stride + o] = row + .5f + float(o) * 1e5f;
+          rows.observations(o, e) = row + float(o) * 1e5f;
+          rows.next(o, e) = row + .5f + float(o) * 1e5f;
         }
-        actions[e] = std::int32_t(row);
-        rewards[e] = -row;
-        terminated[e] = int(row) % 3 == 0;
-        truncated[e] = int(row) % 3 == 1;
+        rows.actions[e] = std::int32_t(row);
+        rows.rewards[e] = -row;
+        rows.terminated[e] = int(row) % 3 == 0;
+        rows.truncated[e] = int(row) % 3 == 1;
       }
-      on_.push(machine_, &clock,
-               replay::Rows<Pushed>{{observations.data()},
-                                    {next.data()},
-                                    actions.data(),
-                                    rewards.data(),
-                                    terminated.data(),
-                                    truncated.data()});
+      pushed_.upload(machine_, rows);
+      machine_.upload(clock_.get(), &clock, 1);
+      on_.push(machine_, clock_.get(), pushed_.view());
       clock.env_steps += N;
     }
   }
   const std::vector<std::int64_t>& sample() {
-    on_.sample(machine_, &clock, batch());
-    return rows;
+    machine_.upload(clock_.get(), &clock, 1);
+    on_.sample(machine_, clock_.get(), sampled_.view());
+    batch = test::downloaded(machine_, sampled_.view());
+    return batch.rows;
   }
   /// Whether column i is exactly the row whose number it bears.
-  bool is_stored_row(int i) {
-    const auto row = float(rows[i]);
-    bool same =
-        actions[i] == rows[i] && rewards[i] == -row && discounts[i] == (rows[i] % 3 == 0 ? 0 : .9f);
+  bool is_stored_row(int i) const {
+    const std::int64_t number = batch.rows[i];
+    const auto row = float(number);
+    bool same = batch.actions[i] == number && batch.rewards[i] == -row &&
+                batch.discounts[i] == (number % 3 == 0 ? 0 : .9f);
     for (int o = 0; o < S::O; ++o)
-      same = same && batch().observations(o, i) == row + float(o) * 1e5f &&
-             batch().next(o, i) == row + .5f + float(o) * 1e5f;
+      same = same && batch.observations(o, i) == row + float(o) * 1e5f &&
+             batch.next(o, i) == row + .5f + float(o) * 1e5f;
     return same;
   }
   core::Clock clock{};
+  test::HostBatch<Sampled> batch;
 
  private:
-  replay::Batch<Sampled> batch() {
-    return {{observations_.data()}, {next_.data()}, actions.data(), rewards.data(),
-            discounts.data(),       nullptr,        rows.data()};
-  }
   Machine machine_{B{}};
   typename replay::Uniform<BatchSize>::template On<Machine, S> on_;
-  std::vector<float> observations_ = std::vector<float>(Sampled::stride * BatchSize);
-  std::vector<float> next_ = observations_;
-
- public:
-  std::vector<std::int64_t> rows = std::vector<std::int64_t>(BatchSize);
-  std::vector<std::int32_t> actions = std::vector<std::int32_t>(BatchSize);
-  std::vector<float> rewards = std::vector<float>(BatchSize), discounts = rewards;
+  test::RowsOn<Machine, Pushed> pushed_{machine_};
+  test::BatchOn<Machine, Sampled> sampled_{machine_};
+  typename Machine::template Owned<core::Clock> clock_ = machine_.template allocate<core::Clock>(1);
 };
 
 /// Samples at every fill level from a few rows to three times round.
@@ -106,7 +97,7 @@ void draw_while_filling(std::int64_t capacity) {
     for (int i = 0; i < 5; ++i, ++drawn.clock.updates) {
       drawn.sample();
       for (int b = 0; b < BatchSize; ++b) {
-        outside += drawn.rows[b] < oldest || drawn.rows[b] >= pushed;
+        outside += drawn.batch.rows[b] < oldest || drawn.batch.rows[b] >= pushed;
         wrong += !drawn.is_stored_row(b);
       }
     }
@@ -148,8 +139,10 @@ TEST_CASE_TEMPLATE("rows are drawn uniformly", B, POLYQ_BACKENDS) {
   Drawn<B, 100> drawn(100);
   const auto draw = [&](int batches) {
     std::vector<std::int64_t> draws;
-    for (int i = 0; i < batches; ++i, ++drawn.clock.updates)
-      draws.insert(draws.end(), drawn.sample().begin(), drawn.sample().end());
+    for (int i = 0; i < batches; ++i, ++drawn.clock.updates) {
+      const std::vector<std::int64_t>& rows = drawn.sample();
+      draws.insert(draws.end(), rows.begin(), rows.end());
+    }
     return draws;
   };
   // χ² between its quantiles .001 and .999: too even would be as wrong as too uneven.

@@ -5,6 +5,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <limits>
 #include <polyq/dqn/dqn.hpp>
 #include <polyq/env/vectorized.hpp>
 #include <polyq/nn/sequential.hpp>
@@ -16,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -23,6 +25,8 @@ namespace {
 namespace core = polyq::core;
 namespace env = polyq::env;
 using polyq::SeedSet;
+
+constexpr float not_a_number = std::numeric_limits<float>::quiet_NaN();
 
 /// An episode of 1 to 8 steps whose last one wins a prize in [0, 1), both drawn at the reset, and
 /// 100 for each time that action 1 was taken. Every other one is truncated.
@@ -33,36 +37,36 @@ struct Lottery {
     float prize;
     int steps, length;
   };
-  State reset(core::Random random) const {
+  POLYQ_HD State reset(core::Random random) const {
     const core::Words words = random.words();
     return {core::uniform(words.word[1]), 0, 1 + int(core::below(words.word[0], 8))};
   }
-  env::Outcome step(State& state, std::int32_t action, core::Random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random) const {
     const bool ends = ++state.steps == state.length;
     const bool truncates = state.length % 2 == 0;
     return {(ends ? state.prize : 0) + float(100 * action), ends && !truncates, ends && truncates};
   }
-  void observe(const State& state, float* out) const { out[0] = float(state.steps) / 8; }
+  POLYQ_HD void observe(const State& state, float* out) const { out[0] = float(state.steps) / 8; }
 };
 
 struct Endless : Lottery {
   static constexpr const char* name = "Endless";
-  env::Outcome step(State&, std::int32_t, core::Random) const { return {1, false, false}; }
+  POLYQ_HD env::Outcome step(State&, std::int32_t, core::Random) const { return {1, false, false}; }
 };
 
 /// Its third step gives a reward that is not a number.
 struct Broken : Lottery {
   static constexpr const char* name = "Broken";
-  env::Outcome step(State& state, std::int32_t, core::Random) const {
-    return {++state.steps == 3 ? std::nanf("") : 1.f, false, state.steps == 5};
+  POLYQ_HD env::Outcome step(State& state, std::int32_t, core::Random) const {
+    return {++state.steps == 3 ? not_a_number : 1.f, false, state.steps == 5};
   }
 };
 
 /// It begins with an observation that is not a number, and never shows another.
 struct BrokenStart : Lottery {
   static constexpr const char* name = "BrokenStart";
-  void observe(const State& state, float* out) const {
-    out[0] = state.steps == 0 ? std::nanf("") : 1.f;
+  POLYQ_HD void observe(const State& state, float* out) const {
+    out[0] = state.steps == 0 ? not_a_number : 1.f;
   }
 };
 
@@ -155,17 +159,20 @@ TEST_CASE_TEMPLATE("actions are the greedy ones of the parameters that are given
   Always<B> agent(0);
   Always<B> other(1);
   LotteryEvaluator<B, 10> evaluator(agent, {});
+  // An evaluator reads the memory of its own machine.
+  const auto given = test::uploaded(
+      agent.machine(), test::downloaded(other.machine(), other.online(), AgentOf<B>::P));
   CHECK(evaluator.score(SeedSet::select, 10, agent.online()).mean < 1);
-  CHECK(evaluator.score(SeedSet::select, 10, other.online()).mean > 100);
+  CHECK(evaluator.score(SeedSet::select, 10, given.get()).mean > 100);
   CHECK(evaluator.score(SeedSet::select, 10, agent.online()).mean < 1);
-  CHECK(agent.clock()->env_steps == 0);
+  CHECK(test::clock_of(agent).env_steps == 0);
 }
 
 TEST_CASE_TEMPLATE("another seed of the agent evaluates on other seeds", B, POLYQ_BACKENDS) {
   Always<B> agent(0, 1), other(0, 2);
   LotteryEvaluator<B, 10> evaluator(agent, {}), others(other, {});
   CHECK(evaluator.score(SeedSet::report, 10, agent.online()).mean !=
-        others.score(SeedSet::report, 10, agent.online()).mean);
+        others.score(SeedSet::report, 10, other.online()).mean);
 }
 
 TEST_CASE_TEMPLATE("scores are equal on every backend", B, POLYQ_BACKENDS) {

@@ -12,6 +12,7 @@
 #include <polyq/train/train.hpp>
 #include <string>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -27,11 +28,11 @@ struct Still {
   struct State {
     int steps;
   };
-  State reset(core::Random) const { return {0}; }
-  env::Outcome step(State& state, std::int32_t, core::Random) const {
+  POLYQ_HD State reset(core::Random) const { return {0}; }
+  POLYQ_HD env::Outcome step(State& state, std::int32_t, core::Random) const {
     return {1, false, ++state.steps == 3};
   }
-  void observe(const State& state, float* out) const { out[0] = float(state.steps); }
+  POLYQ_HD void observe(const State& state, float* out) const { out[0] = float(state.steps); }
 };
 
 /// The updates of CleanRL's dqn.py: counted by its own loop.
@@ -51,8 +52,8 @@ void count_updates(const TrainSettings& settings, std::uint64_t expected) {
   const polyq::TrainResult result = polyq::train(agent, env::Vectorized<Still, N>{}, settings);
   CHECK(result.env_steps == settings.env_steps);
   CHECK(result.updates == expected);
-  CHECK(agent.clock()->updates == expected);
-  CHECK(agent.clock()->env_steps == settings.env_steps);
+  CHECK(test::clock_of(agent).updates == expected);
+  CHECK(test::clock_of(agent).env_steps == settings.env_steps);
 }
 
 std::string refusal(const TrainSettings& settings, std::uint64_t environments = 1) {

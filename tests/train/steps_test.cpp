@@ -22,6 +22,7 @@
 #include <span>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -105,14 +106,13 @@ using AgentOf = polyq::Dqn<B, Network, polyq::replay::Uniform<BatchSize>, Optimi
 /// Everything that steps and updates change but the replay, which later updates show.
 template <class Agent>
 std::vector<float> everything(Agent& agent) {
-  std::vector<float> all;
-  for (const float* span : {agent.online(), agent.target(), agent.gradient()})
-    all.insert(all.end(), span, span + Agent::P);
-  all.insert(all.end(), agent.td(), agent.td() + Agent::B);
+  std::vector<float> all = test::state_of(agent);
+  const auto next = test::downloaded(agent.machine(), agent.batch().next);
   for (int i = 0; i < Agent::B; ++i)
-    all.insert(all.end(), agent.batch().next.column(i), agent.batch().next.column(i) + Agent::O);
-  all.push_back(float(agent.clock()->env_steps));
-  all.push_back(float(agent.clock()->updates));
+    all.insert(all.end(), next.column(i), next.column(i) + Agent::O);
+  const core::Clock clock = test::clock_of(agent);
+  all.push_back(float(clock.env_steps));
+  all.push_back(float(clock.updates));
   return all;
 }
 
@@ -168,8 +168,8 @@ void compare_with_parts(const Environments& recorded_in, const Environments& enq
     different += everything(recorded) != everything(enqueued);
   }
   CHECK(different == 0);
-  CHECK(recorded.clock()->env_steps == 300 * Environments::count);
-  CHECK(recorded.clock()->updates == 193);
+  CHECK(test::clock_of(recorded).env_steps == 300 * Environments::count);
+  CHECK(test::clock_of(recorded).updates == 193);
 
   std::vector<polyq::Lane> lanes, expected;
   steps.actor().download_lanes(lanes);
@@ -195,7 +195,7 @@ void count_in_cycles(Optimizer optimizer) {
   for (int step = 0; step < 1'000; ++step) steps.act();
   for (int update = 0; update < 100; ++update) agent.update();
   const long allocated = allocations - allocations_before, locked = locks - locks_before;
-  CHECK(agent.clock()->updates == 1'102);
+  CHECK(test::clock_of(agent).updates == 1'102);
   CHECK(allocated == 0);
   CHECK(locked == 0);
 }

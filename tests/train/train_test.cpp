@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -41,13 +42,13 @@ struct Lever {
   struct State {
     int steps;
   };
-  State reset(core::Random) const { return {0}; }
-  env::Outcome step(State& state, std::int32_t action, core::Random random) const {
+  POLYQ_HD State reset(core::Random) const { return {0}; }
+  POLYQ_HD env::Outcome step(State& state, std::int32_t action, core::Random random) const {
     ++state.steps;
     const bool spoilt = random.step == spoilt_env_step && random.lane == spoilt_lane;
     return {spoilt ? spoilt_reward : float(action), state.steps == 5, false};
   }
-  void observe(const State& state, float* out) const { out[0] = float(state.steps) / 8; }
+  POLYQ_HD void observe(const State& state, float* out) const { out[0] = float(state.steps) / 8; }
 };
 
 /// The same behind a simulator's interface.
@@ -86,7 +87,7 @@ struct WriteScript {
   Script script;
   float* parameters;
   const core::Clock* clock;
-  void operator()(std::int64_t) const {
+  POLYQ_HD void operator()(std::int64_t) const {
     const std::uint64_t update = clock->updates + 1;
     parameters[script.index] =
         update >= script.from && update < script.until ? script.inside : script.outside;
@@ -185,8 +186,8 @@ TEST_CASE_TEMPLATE("a run without a goal uses its budget, and tells what it did"
   CHECK(result.best.episodes == 4);
   CHECK(result.last.mean == 0);
   CHECK(result.best_env_steps == 200);  // the first that was evaluated; later ones are no better
-  CHECK(agent.clock()->env_steps == 1'000);
-  CHECK(agent.clock()->updates == 899);
+  CHECK(test::clock_of(agent).env_steps == 1'000);
+  CHECK(test::clock_of(agent).updates == 899);
 }
 
 TEST_CASE_TEMPLATE("a run ends early once the goal is met", B, POLYQ_BACKENDS) {
@@ -308,8 +309,8 @@ TEST_CASE_TEMPLATE("a second run continues the agent", B, POLYQ_BACKENDS) {
   CHECK(result.env_steps == 500);  // its own count
   CHECK(result.updates == 399);
   CHECK(result.episodes == 100);
-  CHECK(agent.clock()->env_steps == 1'500);
-  CHECK(agent.clock()->updates == 899 + 399);
+  CHECK(test::clock_of(agent).env_steps == 1'500);
+  CHECK(test::clock_of(agent).updates == 899 + 399);
   CHECK(agent.parameters() != between);
   CHECK(second.chunks.front().env_steps == 100);
   CHECK(second.chunks.front().exploration == agent.settings().exploration.at(1'100));
@@ -340,8 +341,8 @@ TEST_CASE_TEMPLATE("several environments, several updates at a time", B, POLYQ_B
   const TrainResult result = polyq::train(agent, env::Vectorized<Lever, 4>{}, settings, diary);
   CHECK(result.env_steps == 1'000);
   CHECK(result.updates == 2 * 449);
-  CHECK(agent.clock()->env_steps == 1'000);
-  CHECK(agent.clock()->updates == 2 * 449);
+  CHECK(test::clock_of(agent).env_steps == 1'000);
+  CHECK(test::clock_of(agent).updates == 2 * 449);
   CHECK(result.episodes == 200);
   CHECK(diary.episodes == 200);
   CHECK(diary.chunks.front().env_steps == 68);
@@ -351,7 +352,7 @@ TEST_CASE_TEMPLATE("several environments, several updates at a time", B, POLYQ_B
             [&] { polyq::train(agent, env::Vectorized<Lever, 4>{}, settings); }) ==
         "polyq: TrainSettings.env_steps = 1002; allowed: >= 1 and a multiple of the number of "
         "environments, 4");
-  CHECK(agent.clock()->env_steps == 1'000);
+  CHECK(test::clock_of(agent).env_steps == 1'000);
 }
 
 TEST_CASE_TEMPLATE("a simulator trains an agent to the bits of the environment it simulates", B,

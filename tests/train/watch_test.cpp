@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "agents.hpp"
 #include "backends.hpp"
 
 namespace {
@@ -39,16 +40,16 @@ struct Spoilt {
     std::uint32_t lane;
     int steps, age;
   };
-  State reset(core::Random random) const {
+  POLYQ_HD State reset(core::Random random) const {
     return {random.lane, 0, int(random.step / 3)};  // three lanes
   }
-  env::Outcome step(State& state, std::int32_t, core::Random) const {
+  POLYQ_HD env::Outcome step(State& state, std::int32_t, core::Random) const {
     ++state.age;
     ++state.steps;
     const bool spoil = state.lane == lane && state.age == age;
     return {spoil && index < 0 ? value : float(state.lane + 1), state.steps == 2, false};
   }
-  void observe(const State& state, float* out) const {
+  POLYQ_HD void observe(const State& state, float* out) const {
     out[0] = float(state.lane);
     out[1] = float(state.steps);
     if (state.lane == lane && state.age == age && index >= 0) out[index] = value;
@@ -77,9 +78,9 @@ struct Run {
     agent.set_parameters(parameters);
   }
   polyq::Chunk step_and_look(int steps) {
-    const std::uint64_t first = agent.clock()->env_steps;
+    const std::uint64_t first = test::clock_of(agent).env_steps;
     for (int i = 0; i < steps; ++i) actor.enqueue_step();
-    return watch.look(first, agent.clock()->env_steps, false);
+    return watch.look(first, test::clock_of(agent).env_steps, false);
   }
   std::string refusal() {
     try {
@@ -186,8 +187,9 @@ TEST_CASE_TEMPLATE("the largest value is the batch's, in whichever column it sta
   run.step_and_look(10);
   for (int update = 0; update < 50; ++update) {
     run.agent.update();
+    const auto now = test::now_of(run.agent);
     float largest = 0;
-    for (int i = 0; i < 8; ++i) largest = std::max(largest, -run.agent.now()(17, i));
+    for (int i = 0; i < 8; ++i) largest = std::max(largest, -now(17, i));
     CHECK(run.watch.look(30, 30, true).largest_value == largest);
   }
 }

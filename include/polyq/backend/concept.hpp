@@ -40,8 +40,8 @@ POLYQ_HD bool is_active(const E& each) {
   }
 }
 
-/// Two functors at the same index, the second after the first: one pass on a host, one launch on a
-/// device. The second may read what the first wrote at its own index, never another's.
+/// Two functors at the same index, the second after the first, in one launch on a device. The
+/// second may read what the first wrote at its own index, never another's, and not in its prepare.
 template <class F, class G>
 struct Then {
   F first;

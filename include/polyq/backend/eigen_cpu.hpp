@@ -2,6 +2,9 @@
 // EigenCpu: one core through Eigen's packets, maps and products; its dense layers run on register
 // tiles. One thread an agent: more cores are more agents, or more ranks.
 #pragma once
+#ifdef __CUDACC__
+#error "polyq: no Eigen in a .cu, where nvcc turns its SIMD off; polyq/cuda.cuh brings none"
+#endif
 #include <Eigen/Core>
 #include <cstdint>
 #include <cstring>
@@ -52,6 +55,12 @@ struct EigenCpuOf {
 
     void zero(void* to, std::size_t bytes) { std::memset(to, 0, bytes); }
 
+    /// A loop for each of several functors: what vectorises alone may not do so beside another.
+    template <class F, class G>
+    void for_each(std::int64_t n, Then<F, G> f) {
+      for_each(n, f.first);
+      for_each(n, f.second);
+    }
     template <class F>
     void for_each(std::int64_t n, F f) {
       const auto each = prepared(f);

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
-// HostMachine: what every machine on host memory shares: its allocations, its transfers, and the
-// rule that none of them, nor a second recording, may stand inside a recording.
+// HostMachine: what every machine on host memory shares: its allocations and its transfers.
 #pragma once
 #include <cstddef>
 #include <cstring>
@@ -9,22 +8,18 @@
 #include <new>
 #include <string>
 
-#include "polyq/backend/concept.hpp"
+#include "polyq/backend/recording_rule.hpp"
 #include "polyq/core/error.hpp"
 
 namespace polyq::backend {
 
-class HostMachine {
+class HostMachine : public RecordingRule {
  public:
   struct Release {
     void operator()(void* memory) const { ::operator delete (memory, std::align_val_t{alignment}); }
   };
   template <class T>
   using Owned = std::unique_ptr<T[], Release>;
-
-  HostMachine() = default;
-  HostMachine(const HostMachine&) = delete;  // recordings hold its address
-  HostMachine& operator=(const HostMachine&) = delete;
 
   /// n uninitialised elements, 256-byte aligned; throws DeviceError when memory for `what` is
   /// refused.
@@ -54,31 +49,8 @@ class HostMachine {
   }
   void synchronize() { refuse_in_recording("synchronize"); }
 
- protected:
-  /// Marks the machine as recording for its own lifetime.
-  class RecordingScope {
-   public:
-    explicit RecordingScope(HostMachine& machine) : machine_(machine) {
-      machine.refuse_in_recording("a second recording");
-      machine.in_recording_ = true;
-    }
-    ~RecordingScope() { machine_.in_recording_ = false; }
-    RecordingScope(const RecordingScope&) = delete;
-    RecordingScope& operator=(const RecordingScope&) = delete;
-
-   private:
-    HostMachine& machine_;
-  };
-
  private:
   static constexpr std::size_t alignment = 256;
-
-  void refuse_in_recording(const char* what) const {
-    if (in_recording_)
-      throw DeviceError("polyq: " + std::string(what) +
-                        " inside a recording; do it before or after");
-  }
-  bool in_recording_ = false;
 };
 
 }  // namespace polyq::backend

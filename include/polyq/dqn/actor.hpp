@@ -13,6 +13,7 @@
 #include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
+#include "polyq/math/modulo.hpp"
 
 namespace polyq {
 
@@ -70,8 +71,8 @@ template <class Observations>
 struct AccountStep {
   replay::Rows<Observations> rows;
   Lane* lanes;
-  EpisodeEnd* log;  // [log_rows], by row number
-  std::uint64_t log_rows;
+  EpisodeEnd* log;     // [log_rows], by row number
+  math::Modulo place;  // of a row in the log
   const core::Clock* clock;
 
   POLYQ_HD void operator()(std::int64_t e) const {
@@ -83,7 +84,7 @@ struct AccountStep {
     lane.largest_reward = size > lane.largest_reward ? size : lane.largest_reward;
     lane.running_return += reward;
     lane.running_length += 1;
-    EpisodeEnd& end = log[row % log_rows];
+    EpisodeEnd& end = log[place(row)];
     end = {0, 0};
     if (rows.terminated[e] || rows.truncated[e]) {
       end = {lane.running_return, lane.running_length};

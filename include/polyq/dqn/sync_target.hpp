@@ -5,6 +5,7 @@
 
 #include "polyq/core/clock.hpp"
 #include "polyq/core/config.hpp"
+#include "polyq/math/modulo.hpp"
 
 namespace polyq {
 
@@ -13,7 +14,7 @@ struct SyncTarget {
   float* target;
   const float* online;
   const core::Clock* clock;
-  std::uint64_t period;
+  math::Modulo period;
   float tau;
 
   struct Element {
@@ -29,7 +30,7 @@ struct SyncTarget {
     }
   };
   POLYQ_HD Element prepare() const {
-    return {target, online, tau, (clock->updates + 1) % period == 0};
+    return {target, online, tau, period(clock->updates + 1) == 0};
   }
 };
 

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Host: N lanes of a simulator that is not a pure function, stepped on the host over spans. On a
-// GPU each step waits twice; on a CPU it copies.
+// Host: N lanes of a simulator that is not a pure function, stepped on the host over spans. A step
+// waits once: one transfer brings the actions, one takes back what they led to.
 #pragma once
+#include <algorithm>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
 
+#include "polyq/core/arena.hpp"
 #include "polyq/core/error.hpp"
 #include "polyq/env/concept.hpp"
 
@@ -30,6 +32,55 @@ concept HostEnvironment = requires(S& simulator, std::span<const std::int32_t> a
   simulator.reset(ended, seeds, observations);
 };
 
+/// What a host simulator is asked, in one piece.
+template <int N>
+struct Asked {
+  core::Clock clock;
+  std::int32_t actions[N];
+};
+
+/// What it tells, in one piece; observations are without pads.
+template <int O, int N>
+struct Told {
+  float next[N][O], observations[N][O], rewards[N];
+  std::uint8_t terminated[N], truncated[N];
+};
+
+template <int N>
+struct Ask {
+  const core::Clock* clock;
+  const std::int32_t* actions;
+  Asked<N>* asked;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    asked->actions[e] = actions[e];
+    if (e == 0) asked->clock = *clock;
+  }
+};
+
+template <int O, int N, class Observations>
+struct TellStart {
+  const Told<O, N>* told;
+  Observations observations;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    for (int o = 0; o < O; ++o) observations(o, int(e)) = told->observations[e][o];
+  }
+};
+
+template <int O, int N, class Observations>
+struct TellStep {
+  const Told<O, N>* told;
+  Stepped<Observations> out;
+  POLYQ_HD void operator()(std::int64_t e) const {
+    for (int o = 0; o < O; ++o) {
+      out.next(o, int(e)) = told->next[e][o];
+      out.observations(o, int(e)) = told->observations[e][o];
+    }
+    out.rewards[e] = told->rewards[e];
+    out.terminated[e] = told->terminated[e];
+    out.truncated[e] = told->truncated[e];
+  }
+};
+
 /// Refers to two simulators, since greedy episodes must not disturb those of training.
 template <HostEnvironment Simulator>
 struct Host {
@@ -50,18 +101,15 @@ struct Host {
    public:
     static constexpr int N = count, O = observation_size;
 
-    On(Machine&, const Host& host, std::uint64_t seed)
+    On(Machine& machine, const Host& host, std::uint64_t seed)
         : simulator_(host.training),
           seed_(seed),
-          actions_(N),
+          arena_(machine, places.all.bytes(), "a simulator's transfers"),
+          told_(1),
           observations_(std::size_t(O) * N),
-          padded_(observations_.size()),
           outcomes_(N),
           ended_(N),
-          seeds_(N),
-          rewards_(N),
-          terminated_(N),
-          truncated_(N) {
+          seeds_(N) {
       require(host.training != nullptr, "Host.training", "null", "a simulator");
       require(host.training != host.evaluating, "Host.evaluating", "the training simulator",
               "another one, since greedy episodes must not disturb training");
@@ -69,38 +117,46 @@ struct Host {
 
     template <class Observations>
     void reset(Machine& machine, const core::Clock* clock, Observations observations) {
+      core::Clock now;
+      machine.download(&now, clock, 1);
       for (std::uint8_t& ended : ended_) ended = 1;
-      restart(env_steps(machine, clock));
-      upload(machine, observations);
+      restart(now.env_steps);
+      machine.upload(arena_[places.told], told_.data(), 1);
+      machine.for_each(N, TellStart<O, N, Observations>{arena_[places.told], observations});
     }
 
     template <class Observations, class After>
     void step(Machine& machine, const core::Clock* clock, const std::int32_t* actions,
               Stepped<Observations> out, After after) {
-      machine.download(actions_.data(), actions, N);
-      simulator_->step(actions_, observations_, outcomes_);
-      upload(machine, out.next);
+      machine.for_each(N, Ask<N>{clock, actions, arena_[places.asked]});
+      machine.download(&asked_, arena_[places.asked], 1);
+      simulator_->step(asked_.actions, observations_, outcomes_);
+      keep(told_[0].next, observations_);
       for (int e = 0; e < N; ++e) {
         const Outcome outcome = outcomes_[e];
-        rewards_[e] = outcome.reward;
-        terminated_[e] = outcome.terminated;
-        truncated_[e] = outcome.truncated && !outcome.terminated;
+        told_[0].rewards[e] = outcome.reward;
+        told_[0].terminated[e] = outcome.terminated;
+        told_[0].truncated[e] = outcome.truncated && !outcome.terminated;
         ended_[e] = outcome.terminated || outcome.truncated;
       }
-      machine.upload(out.rewards, rewards_.data(), N);
-      machine.upload(out.terminated, terminated_.data(), N);
-      machine.upload(out.truncated, truncated_.data(), N);
-      restart(env_steps(machine, clock) + N);
-      upload(machine, out.observations);
+      restart(asked_.clock.env_steps + N);
+      machine.upload(arena_[places.told], told_.data(), 1);
+      machine.for_each(N, TellStep<O, N, Observations>{arena_[places.told], out});
       machine.for_each(N, after);
     }
 
    private:
-    static std::uint64_t env_steps(Machine& machine, const core::Clock* clock) {
-      core::Clock now;
-      machine.download(&now, clock, 1);
-      return now.env_steps;
-    }
+    struct Places {
+      core::Layout all;
+      core::Place<Asked<N>> asked;
+      core::Place<Told<O, N>> told;
+      constexpr Places() {
+        asked = all.place<Asked<N>>(1);
+        told = all.place<Told<O, N>>(1);
+      }
+    };
+    static constexpr Places places{};
+
     void restart(std::uint64_t step) {
       for (int e = 0; e < N; ++e) {
         const core::Words words =
@@ -108,29 +164,21 @@ struct Host {
         seeds_[e] = std::uint64_t{words.word[1]} << 32 | words.word[0];
       }
       simulator_->reset(ended_, seeds_, observations_);
+      keep(told_[0].observations, observations_);
     }
-    template <class Observations>
-    void upload(Machine& machine, Observations to) {
-      if constexpr (Observations::stride == O) {
-        machine.upload(to.data, observations_.data(), observations_.size());
-      } else {
-        padded_.resize(std::size_t(Observations::stride) * N);
-        for (int e = 0; e < N; ++e)
-          for (int o = 0; o < O; ++o)
-            padded_[std::size_t(e) * Observations::stride + o] = observations_[e * O + o];
-        machine.upload(to.data, padded_.data(), padded_.size());
-      }
+    static void keep(float (&columns)[N][O], const std::vector<float>& from) {
+      std::copy(from.begin(), from.end(), &columns[0][0]);
     }
 
     Simulator* simulator_;
     std::uint64_t seed_;
-    std::vector<std::int32_t> actions_;
-    std::vector<float> observations_, padded_;
+    core::Arena<Machine> arena_;
+    Asked<N> asked_;
+    std::vector<Told<O, N>> told_;  // one, which may be too large for a stack
+    std::vector<float> observations_;
     std::vector<Outcome> outcomes_;
     std::vector<std::uint8_t> ended_;
     std::vector<std::uint64_t> seeds_;
-    std::vector<float> rewards_;
-    std::vector<std::uint8_t> terminated_, truncated_;
   };
 };
 template <class Simulator>

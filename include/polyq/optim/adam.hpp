@@ -71,19 +71,21 @@ class Adam::On {
   On(const Adam& settings, float* state)
       : settings_((settings.check(), settings)), mean_(state), variance_(state + Shapes::P) {}
 
+  AdamStep element(float* parameters, const float* gradient, const core::Clock* clock) const {
+    // Logarithms in double: their rounding is multiplied by the number of updates.
+    return {settings_,
+            clock,
+            float(std::log(double(settings_.beta1))),
+            float(std::log(double(settings_.beta2))),
+            parameters,
+            mean_,
+            variance_,
+            gradient};
+  }
   template <class After>
   void step(Machine& machine, float* parameters, const float* gradient, const core::Clock* clock,
             After after) {
-    // Logarithms in double: their rounding is multiplied by the number of updates.
-    const AdamStep step{settings_,
-                        clock,
-                        float(std::log(double(settings_.beta1))),
-                        float(std::log(double(settings_.beta2))),
-                        parameters,
-                        mean_,
-                        variance_,
-                        gradient};
-    machine.for_each_element(Shapes::P, backend::Then{step, after});
+    machine.for_each_element(Shapes::P, backend::Then{element(parameters, gradient, clock), after});
   }
 
  private:

@@ -65,8 +65,14 @@ struct Clipped {
     void step(Machine& machine, float* parameters, float* gradient, const core::Clock* clock,
               After after) {
       machine.sum(Shapes::P, SquareOf{gradient}, square_sum_);
-      machine.for_each_element(Shapes::P, ScaleToNorm{gradient, square_sum_, max_norm_});
-      inner_.step(machine, parameters, gradient, clock, after);
+      const ScaleToNorm scale{gradient, square_sum_, max_norm_};
+      if constexpr (requires { inner_.element(parameters, gradient, clock); }) {
+        const backend::Then step{scale, inner_.element(parameters, gradient, clock)};
+        machine.for_each_element(Shapes::P, backend::Then{step, after});
+      } else {
+        machine.for_each_element(Shapes::P, scale);
+        inner_.step(machine, parameters, gradient, clock, after);
+      }
     }
 
    private:

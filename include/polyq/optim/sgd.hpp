@@ -53,12 +53,13 @@ class Sgd::On {
   On(const Sgd& settings, float* state)
       : settings_((settings.check(), settings)), velocity_(state) {}
 
+  SgdStep element(float* parameters, const float* gradient, const core::Clock* clock) const {
+    return {settings_, clock, parameters, velocity_, gradient};
+  }
   template <class After>
   void step(Machine& machine, float* parameters, const float* gradient, const core::Clock* clock,
             After after) {
-    machine.for_each_element(
-        Shapes::P,
-        backend::Then{SgdStep{settings_, clock, parameters, velocity_, gradient}, after});
+    machine.for_each_element(Shapes::P, backend::Then{element(parameters, gradient, clock), after});
   }
 
  private:

@@ -7,6 +7,7 @@
 
 #include "polyq/core/arena.hpp"
 #include "polyq/core/error.hpp"
+#include "polyq/math/modulo.hpp"
 #include "polyq/replay/concept.hpp"
 
 namespace polyq::replay {
@@ -18,9 +19,11 @@ struct RingView {
   std::int32_t* actions;
   float* rewards;
   std::uint8_t *terminated, *truncated;
-  std::int64_t capacity;
+  math::Modulo place;  // of a row number, mod the capacity
 
-  /// Where stored rows stand, by one division for all of them.
+  POLYQ_HD std::int64_t capacity() const { return std::int64_t(place.n()); }
+
+  /// Where stored rows stand, by one modulo for all of them.
   struct Slots {
     std::int64_t oldest_lap, capacity;  // the oldest stored row's lap begins at row `oldest_lap`
     POLYQ_HD std::int64_t operator()(std::int64_t row) const {
@@ -29,8 +32,8 @@ struct RingView {
     }
   };
   POLYQ_HD Slots slots(std::int64_t pushed) const {
-    const std::int64_t oldest = pushed < capacity ? 0 : pushed - capacity;
-    return {oldest / capacity * capacity, capacity};
+    const std::int64_t oldest = pushed < capacity() ? 0 : pushed - capacity();
+    return {oldest - std::int64_t(place(std::uint64_t(oldest))), capacity()};
   }
 };
 
@@ -43,7 +46,7 @@ struct Push {
   const core::Clock* clock;
 
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::int64_t at = (std::int64_t(clock->env_steps) + e) % ring.capacity;
+    const std::int64_t at = std::int64_t(ring.place(clock->env_steps + std::uint64_t(e)));
     for (int o = 0; o < O; ++o) {
       ring.observations[at * O + o] = rows.observations(o, int(e));
       ring.next[at * O + o] = rows.next(o, int(e));
@@ -55,10 +58,10 @@ struct Push {
   }
 };
 
-/// Copies the row that batch.rows [B] names for sample i into the batch.
-template <class Observations>
+/// Copies the rows that batch.rows [B] names into the batch, those of `Samples` samples at a time.
+template <int Samples, class Observations>
 struct Gather {
-  static constexpr int O = Observations::rows;
+  static constexpr int O = Observations::rows, B = Observations::columns;
   RingView<O> ring;
   Batch<Observations> batch;
   const core::Clock* clock;
@@ -71,15 +74,18 @@ struct Gather {
     typename RingView<O>::Slots slots;
     float discount;
     math::RewardTransform reward;
-    POLYQ_HD void operator()(std::int64_t i) const {
-      const std::int64_t at = slots(batch.rows[i]);
-      for (int o = 0; o < O; ++o) {
-        batch.observations(o, int(i)) = ring.observations[at * O + o];
-        batch.next(o, int(i)) = ring.next[at * O + o];
+    POLYQ_HD void operator()(std::int64_t block) const {
+      const int begin = int(block) * Samples, end = begin + Samples < B ? begin + Samples : B;
+      for (int i = begin; i < end; ++i) {
+        const std::int64_t at = slots(batch.rows[i]);
+        for (int o = 0; o < O; ++o) {
+          batch.observations(o, i) = ring.observations[at * O + o];
+          batch.next(o, i) = ring.next[at * O + o];
+        }
+        batch.actions[i] = ring.actions[at];
+        batch.rewards[i] = reward(ring.rewards[at]);
+        batch.discounts[i] = ring.terminated[at] ? 0.f : discount;
       }
-      batch.actions[i] = ring.actions[at];
-      batch.rewards[i] = reward(ring.rewards[at]);
-      batch.discounts[i] = ring.terminated[at] ? 0.f : discount;
     }
   };
   POLYQ_HD Each prepare() const {
@@ -100,14 +106,14 @@ class Ring {
               memory_[columns_.rewards],
               memory_[columns_.terminated],
               memory_[columns_.truncated],
-              capacity},
+              math::Modulo(std::uint64_t(capacity))},
         facts_(facts) {}
 
   /// Says how many environments push at a time; once, before the first push.
   void attach(std::int64_t environments) {
     require(environments_ == 0 || environments_ == environments,
             "environments of a replay attached before", environments, shown(environments_));
-    require(view_.capacity % environments == 0, "replay capacity", view_.capacity,
+    require(capacity() % environments == 0, "replay capacity", capacity(),
             "a multiple of the number of environments, " + shown(environments));
     environments_ = environments;
   }
@@ -115,17 +121,18 @@ class Ring {
   void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
     machine.for_each(Observations::columns, Push<Observations>{view_, rows, clock});
   }
-  /// Calls `draw` n times, which write batch.rows [B], then fills the batch from those stored rows.
-  template <class Draw, class Observations>
-  void draw_and_gather(Machine& machine, std::int64_t n, Draw draw, const core::Clock* clock,
+  /// Fills the batch, `Samples` samples at a time: draw(k) writes batch.rows from k · Samples on,
+  /// whose rows are then copied.
+  template <int Samples, class Draw, class Observations>
+  void draw_and_gather(Machine& machine, Draw draw, const core::Clock* clock,
                        Batch<Observations> batch) {
     if (environments_ == 0)
       throw DeviceError("polyq: a sample before attach; make the Actor before the first update");
-    machine.for_each(n, draw);
-    machine.for_each(Observations::columns,
-                     Gather<Observations>{view_, batch, clock, facts_.discount, facts_.reward});
+    using Copy = Gather<Samples, Observations>;
+    const Copy copy{view_, batch, clock, facts_.discount, facts_.reward};
+    machine.for_each((Observations::columns + Samples - 1) / Samples, backend::Then{draw, copy});
   }
-  std::int64_t capacity() const { return view_.capacity; }
+  std::int64_t capacity() const { return view_.capacity(); }
   std::uint64_t seed() const { return facts_.seed; }
 
  private:

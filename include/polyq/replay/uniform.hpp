@@ -71,7 +71,7 @@ struct Uniform {
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
       using Draw = DrawRows<BatchSize>;
       const Draw draw{batch.rows, clock, ring_.capacity(), ring_.seed()};
-      ring_.draw_and_gather(machine, Draw::blocks, draw, clock, batch);
+      ring_.template draw_and_gather<Draw::words>(machine, draw, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
 
