@@ -13,3 +13,16 @@ target_sources(polyq_thrust INTERFACE FILE_SET HEADERS BASE_DIRS include
 target_compile_definitions(polyq_thrust INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP>)
 target_link_libraries(polyq_thrust INTERFACE polyq polyq::thrust_headers)
+
+# polyq::cuda: one GPU, by nvcc, as C++20; architectures and every other flag are the user's.
+if(CMAKE_CXX_COMPILER_LOADED OR CMAKE_CUDA_COMPILER_LOADED)  # what CMake's search needs
+  find_package(CUDAToolkit 12 QUIET)
+endif()
+add_library(polyq_cuda INTERFACE)
+add_library(polyq::cuda ALIAS polyq_cuda)
+set_target_properties(polyq_cuda PROPERTIES EXPORT_NAME cuda)
+file(GLOB_RECURSE cuda_headers CONFIGURE_DEPENDS include/polyq/*.cuh include/polyq/backend/cuda_*.hpp)
+target_sources(polyq_cuda INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${cuda_headers})
+include(cmake/cuda_standard.cmake)
+target_compile_features(polyq_cuda INTERFACE cxx_std_20 cuda_std_20)
+target_link_libraries(polyq_cuda INTERFACE CUDA::cublas CUDA::cublasLt)

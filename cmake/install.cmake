@@ -5,7 +5,7 @@ set(package_dir share/cmake/polyq)
 
 install(TARGETS polyq EXPORT polyq-targets FILE_SET HEADERS DESTINATION include)
 install(EXPORT polyq-targets NAMESPACE polyq:: DESTINATION ${package_dir})
-foreach(component thrust)
+foreach(component thrust cuda)
   install(TARGETS polyq_${component} EXPORT polyq-${component}-targets
           FILE_SET HEADERS DESTINATION include)
   install(EXPORT polyq-${component}-targets NAMESPACE polyq:: DESTINATION ${package_dir})
@@ -18,5 +18,6 @@ install(FILES ${PROJECT_BINARY_DIR}/polyq-config.cmake
               ${PROJECT_BINARY_DIR}/polyq-config-version.cmake
               cmake/find_eigen.cmake
               cmake/find_thrust.cmake
+              cmake/cuda_standard.cmake
         DESTINATION ${package_dir})
 install(FILES LICENSE DESTINATION share/doc/polyq)

@@ -17,8 +17,9 @@ using Network =
     nn::Mlp<Environment::observation_size, POLYQ_TRAINER_HIDDEN, Environment::action_count>;
 using Replay = replay::Uniform<Compiled::batch_size>;
 
+backend::EigenCpu on_cpu(const trainer::Device&) { return {}; }
+
 int main(int argc, char** argv) {
   return trainer::run(
-      argc, argv,
-      trainer::Composition{"EigenCpu", backend::EigenCpu{}, Network{}, Replay{}, Environments{}});
+      argc, argv, trainer::Composition{"EigenCpu", on_cpu, Network{}, Replay{}, Environments{}});
 }

@@ -57,6 +57,8 @@ std::string compiled_hidden() {
   return sizes;
 }
 
+const char* name_of(Device::Kind kind) { return kind == Device::Kind::cuda ? "cuda" : "cpu"; }
+
 /// Hyphens for the underscores of a name, up to `=`.
 void hyphenate(std::string& text) {
   const auto end = text.begin() + std::ptrdiff_t(std::min(text.find('='), text.size()));
@@ -112,8 +114,9 @@ class FlatToml : public CLI::ConfigBase {
 /// The flags, each bound to its option.
 class Flags {
  public:
-  Flags(Options& options, const std::string& program)
-      : options_(options), app_("Trains a DQN agent.", program) {
+  Flags(Options& options, const std::string& program, Device::Kind compiled)
+      : options_(options), app_("Trains a DQN agent.", program), compiled_(compiled) {
+    options_.device.kind = compiled;
     app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app_.get_formatter()->column_width(42);
     app_.footer(
@@ -159,6 +162,8 @@ class Flags {
     text("--env,--env-id", options_.env, "environment", [](const std::string& name) {
       if (name != "CartPole-v1") throw UsageError("--env", name, "CartPole-v1");
     });
+    text("--device", device_, "cpu, or a GPU: cuda, cuda:N (compiled in)",
+         [this](const std::string& name) { options_.device = device_of(name); });
     number("--seed", options_.seed, "of everything that is drawn");
     number("--total-timesteps", options_.total_timesteps, "env steps in all");
     size("--num-envs", Compiled::num_envs, "environments that step together");
@@ -284,6 +289,21 @@ class Flags {
                      "; choose another with: cmake --preset release -D" + variable + "=" + sizes +
                      " && cmake --build --preset release");
   }
+  Device device_of(const std::string& name) const {
+    Device device;
+    const std::string gpu = "cuda:";
+    if (name == "cuda" || name.starts_with(gpu)) device.kind = Device::Kind::cuda;
+    const char *number = name.c_str() + gpu.size(), *end = name.c_str() + name.size();
+    const bool numbered = name.starts_with(gpu);
+    const auto [stop, error] = std::from_chars(numbered ? number : end, end, device.number);
+    const bool sound = !numbered || (error == std::errc{} && stop == end && device.number >= 0);
+    if (!sound || (device.kind == Device::Kind::cpu && name != "cpu"))
+      throw UsageError("--device", name, "cpu, cuda, cuda:N with N from 0 on");
+    if (device.kind != compiled_)
+      throw UsageError("--device " + name + ": this trainer was compiled for " +
+                       name_of(compiled_) + "; ./train --device " + name + " builds the other");
+    return device;
+  }
   static Loss loss_of(const std::string& name) {
     if (name == "squared" || name == "mse") return Loss::squared;
     if (name == "huber") return Loss::huber;
@@ -302,7 +322,9 @@ class Flags {
 
   Options& options_;
   CLI::App app_;
+  Device::Kind compiled_;
   std::string group_;
+  std::string device_ = name_of(compiled_);
   std::string hidden_ = compiled_hidden(), loss_ = "squared";
   bool print_config_ = false;
   CLI::Option* target_network_frequency_ = nullptr;
@@ -318,9 +340,9 @@ std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
 
 }  // namespace
 
-Options parse(int argc, const char* const* argv) {
+Options parse(int argc, const char* const* argv, Device::Kind compiled) {
   Options options;
-  Flags flags(options, argc > 0 ? argv[0] : "trainer");
+  Flags flags(options, argc > 0 ? argv[0] : "trainer", compiled);
   flags.read(with_hyphens(argc, argv));
   return options;
 }

@@ -23,9 +23,16 @@ constexpr std::uint64_t whole_steps(std::uint64_t env_steps) {
 
 enum class Loss { squared, huber };
 
+/// Where a trainer runs; each is compiled for one kind.
+struct Device {
+  enum class Kind { cpu, cuda } kind = Kind::cpu;
+  int number = 0;  // of a GPU
+};
+
 /// Intervals are env steps.
 struct Options {
   std::string env = "CartPole-v1";
+  Device device;
   std::uint64_t seed = 1;
   std::uint64_t total_timesteps = whole_steps(50'000);
 
@@ -68,7 +75,7 @@ struct Answer {
 };
 
 /// Throws UsageError for what is no number, no flag, no key or no file, or not compiled in; ranges
-/// of numbers are the library's to check. Throws Answer.
-Options parse(int argc, const char* const* argv);
+/// of numbers are the library's to check. Throws Answer. `compiled` is what the trainer runs on.
+Options parse(int argc, const char* const* argv, Device::Kind compiled);
 
 }  // namespace trainer

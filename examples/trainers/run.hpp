@@ -29,13 +29,15 @@ namespace trainer {
 template <class Backend, class Network, class Replay, class Environments>
 struct Composition {
   const char* backend_name;
-  Backend backend;
+  Backend (*backend_on)(const Device&);
   Network network;
   Replay replay;
   Environments environments;
+  static constexpr Device::Kind device =
+      Backend::memory == polyq::backend::Memory::device ? Device::Kind::cuda : Device::Kind::cpu;
 };
 template <class Backend, class Network, class Replay, class Environments>
-Composition(const char*, Backend, Network, Replay, Environments)
+Composition(const char*, Backend (*)(const Device&), Network, Replay, Environments)
     -> Composition<Backend, Network, Replay, Environments>;
 
 /// The run's observer: shows progress, keeps what a failed run leaves, ends an interrupted one.
@@ -164,7 +166,8 @@ int run_composed(const Options& options, Parts parts) {
   parts.replay.capacity = options.buffer_size;
   return with_rule(options, [&](auto rule) {
     return with_optimizer(options, [&](auto optimizer) {
-      polyq::Dqn agent{parts.backend, parts.network, parts.replay, optimizer, settings, rule};
+      polyq::Dqn agent{
+          parts.backend_on(options.device), parts.network, parts.replay, optimizer, settings, rule};
       note_target_period(options, settings);
       note_no_updates(options, training);
       listen_for_interrupts();
@@ -179,7 +182,7 @@ template <class Parts>
 int run(int argc, const char* const* argv, const Parts& parts) {
   Options options;
   try {
-    options = parse(argc, argv);
+    options = parse(argc, argv, Parts::device);
     return run_composed(options, parts);
   } catch (const Answer& answer) {
     std::fputs(answer.text.c_str(), stdout);

@@ -87,6 +87,7 @@ std::string naming_flag(const Options& options, const polyq::SettingsError& erro
       {"RewardTransform.clip", "--reward-clip"},
       {"Adam.rate", is_about(options.learning_rate) ? "--learning-rate" : "--learning-rate-end"},
       {"Clipped.max_norm", "--max-grad-norm"},
+      {"ThrustCuda.device", "--device"},
       {"Uniform.capacity", "--buffer-size"},
       {"replay capacity", "--buffer-size"},
   };

@@ -37,8 +37,9 @@ using Environments = env::Vectorized<Faulty, Compiled::num_envs>;
 using Network = nn::Mlp<Faulty::observation_size, 8, Faulty::action_count>;
 using Replay = replay::Uniform<Compiled::batch_size>;
 
+backend::Reference on_cpu(const trainer::Device&) { return {}; }
+
 int main(int argc, char** argv) {
   return trainer::run(
-      argc, argv,
-      trainer::Composition{"Reference", backend::Reference{}, Network{}, Replay{}, Environments{}});
+      argc, argv, trainer::Composition{"Reference", on_cpu, Network{}, Replay{}, Environments{}});
 }

@@ -100,8 +100,10 @@ struct ThrustStorage {
   static constexpr std::size_t dense_scratch(int, int) { return 0; }
 };
 
-template <class System>
+/// A host's Thrust claims no fusion; claims are for the specialisation in thrust_cuda.cuh.
+template <class System, Fusion... claims>
 struct Thrust {
+  static_assert(sizeof...(claims) == 0, "polyq::backend::Thrust: a host system claims no fusion");
   static constexpr Memory memory = Memory::host;
   using Storage = ThrustStorage;
 
