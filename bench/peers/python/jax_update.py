@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""One DQN update in JAX, inside a scan and per jitted call; CPU microseconds.
+"""One DQN update in JAX, inside a scan and per jitted call; CPU microseconds, or, where JAX finds a
+GPU, microseconds by the wall's clock, a JSON line each.
 
-The shapes, the sampler, the squared loss and Adam are those of the C++ peers.
+The shapes, the sampler, the squared loss and Adam are those of the C++ peers. Products are in
+float32, without TF32.
 Needs: pip install jax optax
 Run:   taskset -c 0 env JAX_PLATFORMS=cpu XLA_FLAGS="--xla_cpu_multi_thread_eigen=false" \
          python jax_update.py
 """
+import json
 import time
 
 import jax
@@ -21,6 +24,8 @@ SHAPES = (
     ([4, 120, 84, 2], 128),
     ([4, 256, 256, 2], 64),
 )
+GPU_SHAPES = tuple(([4, 128, 128, 2], batch) for batch in (256, 1024, 4096))
+ON_GPU = jax.default_backend() == "gpu"
 
 
 def initial_parameters(key, sizes):
@@ -40,10 +45,11 @@ def q_values(parameters, x):
     return x @ weight + bias
 
 
-def cpu_microseconds(function, calls):
-    start = time.process_time()
+def microseconds(function, calls):
+    clock = time.perf_counter if ON_GPU else time.process_time
+    start = clock()
     function()
-    return (time.process_time() - start) / calls * 1e6
+    return (clock() - start) / calls * 1e6
 
 
 def measure(sizes, batch, updates):
@@ -88,13 +94,20 @@ def measure(sizes, batch, updates):
         jax.block_until_ready(carry)
 
     run_scanned()  # compiles
-    in_scan = min(cpu_microseconds(run_scanned, updates) for _ in range(7))
+    in_scan = min(microseconds(run_scanned, updates) for _ in range(7))
     run_single(1)  # compiles
-    per_call = min(cpu_microseconds(lambda: run_single(200), 200) for _ in range(5))
-    print(f"jax {sizes} B={batch}: {in_scan:.1f} us an update in a scan, "
-          f"{per_call:.1f} per jitted call", flush=True)
+    per_call = min(microseconds(lambda: run_single(200), 200) for _ in range(5))
+    if ON_GPU:
+        what = f"{'-'.join(map(str, sizes))} B={batch}"
+        for how, us in (("scan", in_scan), ("jitted call", per_call)):
+            print(json.dumps({"bench": "jax_gpu_update", "jax": jax.__version__,
+                              "case": f"{what} {how}", "us": round(us, 2)}), flush=True)
+    else:
+        print(f"jax {sizes} B={batch}: {in_scan:.1f} us an update in a scan, "
+              f"{per_call:.1f} per jitted call", flush=True)
 
 
 if __name__ == "__main__":
-    for layer_sizes, batch_size in SHAPES:
+    jax.config.update("jax_default_matmul_precision", "highest")
+    for layer_sizes, batch_size in SHAPES + (GPU_SHAPES if ON_GPU else ()):
         measure(layer_sizes, batch_size, updates=1000)
