@@ -118,6 +118,7 @@ class Actor<Agent, Environments, true> {
         arena_(agent.machine(), places.all.bytes(), "the actor"),
         log_(agent.machine().template allocate<EpisodeEnd>(log_rows_, "the log of episodes")),
         environments_(agent.machine(), environments, agent.settings().seed) {
+    agent.machine().zero(log_.get(), log_rows_ * sizeof(EpisodeEnd));
     agent.replay().attach(N);
     environments_.reset(agent.machine(), agent.clock(), stage_.observations());
   }
