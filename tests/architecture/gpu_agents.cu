@@ -12,9 +12,10 @@ struct Simulator {
   void reset(std::span<const std::uint8_t>, std::span<const std::uint64_t>, std::span<float>) {}
 };
 
-template <class Network, class Optimizer, class Rule, class Environments>
+template <class Network, int BatchSize, class Optimizer, class Rule, class Environments>
 void run(const Environments& environments) {
-  Dqn agent{backend::ThrustCuda{}, Network{}, replay::Uniform<64>{}, Optimizer{}, {}, Rule{}};
+  using Replay = replay::Uniform<BatchSize>;
+  Dqn agent{backend::ThrustCuda{}, Network{}, Replay{}, Optimizer{}, {}, Rule{}};
   train(agent, environments);
   Greedy<decltype(agent)> greedy(agent);
   greedy(std::array<float, 4>{});
@@ -24,11 +25,11 @@ int main() {
   using Scaled = nn::Sequential<nn::Scale<4>, nn::Linear<4, 33, math::Tanh>, nn::Linear<33, 2>>;
   const env::Vectorized<env::CartPole, 8> cart_poles;
   Simulator training, evaluating;
-  run<nn::Mlp<4, 128, 128, 2>, optim::Adam, rule::QLearning<>>(cart_poles);
-  run<nn::Mlp<4, 120, 84, 2>, optim::Clipped<optim::Adam>, rule::DoubleQLearning<math::Huber>>(
+  run<nn::Mlp<4, 128, 128, 2>, 64, optim::Adam, rule::QLearning<>>(cart_poles);
+  run<nn::Mlp<4, 120, 84, 2>, 128, optim::Clipped<optim::Adam>, rule::DoubleQLearning<math::Huber>>(
       cart_poles);
-  run<Scaled, optim::Clipped<optim::Sgd>, rule::DoubleQLearning<>>(
+  run<Scaled, 33, optim::Clipped<optim::Sgd>, rule::DoubleQLearning<>>(
       env::Host{&training, &evaluating});
-  run<nn::MlpOf<math::Tanh, 4, 17, 2>, optim::Sgd, rule::QLearning<math::Huber>>(
+  run<nn::MlpOf<math::Tanh, 4, 17, 2>, 7, optim::Sgd, rule::QLearning<math::Huber>>(
       env::Vectorized<env::CartPoleOf<double>, 1>{});
 }

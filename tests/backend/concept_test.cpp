@@ -81,7 +81,7 @@ struct Loops {
 };
 static_assert(backend::Backend<Loops>);
 static_assert(backend::Backend<backend::Reference>);
-static_assert(backend::Backend<backend::EigenCpu>);
+static_assert(backend::Backend<test::Fast>);
 
 // Each lacks one thing; a name declared again hides the exemplar's.
 struct WithoutSum {

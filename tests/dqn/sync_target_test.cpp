@@ -31,23 +31,23 @@ std::vector<float> synced(float target_value, float online_value, std::uint64_t 
   machine.download(values.data(), target.get(), count);
   return values;
 }
-std::vector<float> all(float value) { return std::vector<float>(count, value); }
+std::vector<float> filled(float value) { return std::vector<float>(count, value); }
 
 }  // namespace
 
 TEST_CASE_TEMPLATE("a period's last update copies, the others do not", B, POLYQ_BACKENDS) {
   for (const std::uint64_t updates : {0, 1, 3, 4, 6})
-    CHECK(synced<B>(1, 5, updates, 3, 1) == all(1));
-  for (const std::uint64_t updates : {2, 5, 8}) CHECK(synced<B>(1, 5, updates, 3, 1) == all(5));
-  for (const std::uint64_t updates : {0, 1, 2}) CHECK(synced<B>(1, 5, updates, 1, 1) == all(5));
+    CHECK(synced<B>(1, 5, updates, 3, 1) == filled(1));
+  for (const std::uint64_t updates : {2, 5, 8}) CHECK(synced<B>(1, 5, updates, 3, 1) == filled(5));
+  for (const std::uint64_t updates : {0, 1, 2}) CHECK(synced<B>(1, 5, updates, 1, 1) == filled(5));
 }
 
 TEST_CASE_TEMPLATE("tau is the part of the way", B, POLYQ_BACKENDS) {
-  CHECK(synced<B>(1, 5, 0, 1, .25f) == all(2));
-  CHECK(synced<B>(1, 5, 2, 3, .5f) == all(3));
+  CHECK(synced<B>(1, 5, 0, 1, .25f) == filled(2));
+  CHECK(synced<B>(1, 5, 2, 3, .5f) == filled(3));
 }
 
 // 1e8 + (.1 - 1e8) is 0 in float.
 TEST_CASE_TEMPLATE("a tau of 1 copies bit for bit", B, POLYQ_BACKENDS) {
-  CHECK(synced<B>(1e8f, .1f, 0, 1, 1) == all(.1f));
+  CHECK(synced<B>(1e8f, .1f, 0, 1, 1) == filled(.1f));
 }

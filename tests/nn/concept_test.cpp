@@ -95,14 +95,14 @@ struct Gain {
 };
 
 using Oracle = backend::Reference::Machine;
-using Cpu = backend::EigenCpu::Machine;
-static_assert(nn::LayerOn<Gain<4>, Oracle, 8> && nn::LayerOn<Gain<40>, Cpu, 8>);
-static_assert(nn::LayerOn<nn::Linear<4, 2>, Oracle, 1> && nn::LayerOn<nn::Linear<4, 40>, Cpu, 64>);
-static_assert(nn::LayerOn<nn::Scale<4>, Oracle, 1> && nn::LayerOn<nn::Scale<4>, Cpu, 64>);
-static_assert(nn::LayerOn<nn::Mlp<4, 40, 2>, Oracle, 3> && nn::LayerOn<nn::Mlp<4, 40, 2>, Cpu, 3>);
+using Fast = test::Fast::Machine;
+static_assert(nn::LayerOn<Gain<4>, Oracle, 8> && nn::LayerOn<Gain<40>, Fast, 8>);
+static_assert(nn::LayerOn<nn::Linear<4, 2>, Oracle, 1> && nn::LayerOn<nn::Linear<4, 40>, Fast, 64>);
+static_assert(nn::LayerOn<nn::Scale<4>, Oracle, 1> && nn::LayerOn<nn::Scale<4>, Fast, 64>);
+static_assert(nn::LayerOn<nn::Mlp<4, 40, 2>, Oracle, 3> && nn::LayerOn<nn::Mlp<4, 40, 2>, Fast, 3>);
 using Mixed = nn::Sequential<nn::Scale<3>, nn::Linear<3, 17, math::Relu>, Gain<17>,
                              nn::Sequential<nn::Linear<17, 2>, Gain<2>>>;
-static_assert(nn::LayerOn<Mixed, Oracle, 5> && nn::LayerOn<Mixed, Cpu, 5>);
+static_assert(nn::LayerOn<Mixed, Oracle, 5> && nn::LayerOn<Mixed, Fast, 5>);
 
 // Each lacks one thing; a name declared again hides the exemplar's.
 struct WithoutBackward : Gain<4> {

@@ -73,11 +73,14 @@ struct Silent : Newest<5> {
 };
 
 /// Cannot be made from the facts of a run.
+struct Timeless;
+template <class Machine, class Shapes>
+struct OnTimeless : Newest<5>::On<Machine, Shapes> {
+  OnTimeless(Machine&, Timeless);
+};
 struct Timeless : Newest<5> {
   template <class Machine, class Shapes>
-  struct On : Newest<5>::On<Machine, Shapes> {
-    On(Machine&, Timeless);
-  };
+  using On = OnTimeless<Machine, Shapes>;
 };
 
 template <class Machine>

@@ -75,7 +75,8 @@ struct Gather {
     float discount;
     math::RewardTransform reward;
     POLYQ_HD void operator()(std::int64_t block) const {
-      const int begin = int(block) * Samples, end = begin + Samples < B ? begin + Samples : B;
+      const int begin = int(block) * Samples;
+      const int end = B % Samples == 0 || begin + Samples < B ? begin + Samples : B;
       for (int i = begin; i < end; ++i) {
         const std::int64_t at = slots(batch.rows[i]);
         for (int o = 0; o < O; ++o) {

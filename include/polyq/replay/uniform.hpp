@@ -28,8 +28,9 @@ struct DrawRows {
       const core::Words drawn =
           core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
       const std::int64_t begin = block * words;
-      const int count = BatchSize % words != 0 && block == blocks - 1 ? BatchSize % words : words;
-      for (int k = 0; k < count; ++k) rows[begin + k] = oldest + core::below(drawn.word[k], stored);
+      for (int k = 0; k < words; ++k)
+        if (BatchSize % words == 0 || begin + k < BatchSize)
+          rows[begin + k] = oldest + core::below(drawn.word[k], stored);
     }
   };
   POLYQ_HD Each prepare() const {
