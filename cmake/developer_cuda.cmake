@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # How polyq's own programs are compiled by nvcc: for every architecture that is shipped, unless
-# CMAKE_CUDA_ARCHITECTURES chooses. A register that spills is an error.
+# CMAKE_CUDA_ARCHITECTURES chooses. Where warnings are errors, so is a register that spills.
 if(CCACHE AND NOT CMAKE_CUDA_COMPILER_LAUNCHER)
   set(CMAKE_CUDA_COMPILER_LAUNCHER ${CCACHE})
 endif()
@@ -19,5 +19,8 @@ find_package(CUDAToolkit 12 REQUIRED)
 add_library(polyq_cuda_developer INTERFACE)
 target_link_libraries(polyq_cuda_developer INTERFACE polyq::cuda)
 target_compile_options(polyq_cuda_developer INTERFACE
-  $<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler=-Wall,-Wextra,-Werror --Werror=all-warnings>
-  $<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xptxas=--warn-on-spills,-Werror>)
+  $<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler=-Wall,-Wextra -Xptxas=--warn-on-spills>)
+if(POLYQ_WERROR)
+  target_compile_options(polyq_cuda_developer INTERFACE
+    $<$<COMPILE_LANGUAGE:CUDA>:SHELL:-Xcompiler=-Werror --Werror=all-warnings -Xptxas=-Werror>)
+endif()
