@@ -1,27 +1,31 @@
 // SPDX-License-Identifier: MIT
 // POLYQ_BACKENDS: the backends on which every backend-typed test runs: the host's, or, compiled by
-// nvcc, the GPU's; test::Fast: the one of them that is made for speed. POLYQ_TEST_STRICT puts
-// Strict, which enforces what a GPU asks for, in ThrustHost's place.
+// nvcc, the GPU's. test::Fast: the one of them that is made for speed. The GPU's twin among the
+// host's is ThrustHost, Strict, which enforces what a GPU asks for, or none: POLYQ_TEST_TWIN.
 #pragma once
 #include <polyq/backend/reference.hpp>
 
 #ifdef __CUDACC__
 #include <polyq/backend/thrust_cuda.cuh>
-#define POLYQ_BACKENDS polyq::backend::ThrustCuda
+#define POLYQ_BACKENDS polyq::backend::ThrustCuda, polyq::backend::ThrustCudaFused
 namespace test {
 using Fast = polyq::backend::ThrustCuda;
-}
+constexpr bool on_gpu = true;  // rounds otherwise than the host: FMA, sine, the order of sums
+}  // namespace test
+
 #else
 #include <polyq/backend/eigen_cpu.hpp>
-#include <polyq/backend/thrust.hpp>
 namespace test {
 using Fast = polyq::backend::EigenCpu;
-}
-#ifdef POLYQ_TEST_STRICT
+constexpr bool on_gpu = false;
+}  // namespace test
+#if defined(POLYQ_TEST_TWIN_THRUST)
+#include <polyq/backend/thrust.hpp>
+#define POLYQ_BACKENDS polyq::backend::Reference, test::Fast, polyq::backend::ThrustHost
+#elif defined(POLYQ_TEST_TWIN_STRICT)
 #include "strict.hpp"
-#define POLYQ_BACKENDS polyq::backend::Reference, polyq::backend::EigenCpu, test::Strict
+#define POLYQ_BACKENDS polyq::backend::Reference, test::Fast, test::Strict
 #else
-#define POLYQ_BACKENDS \
-  polyq::backend::Reference, polyq::backend::EigenCpu, polyq::backend::ThrustHost
+#define POLYQ_BACKENDS polyq::backend::Reference, test::Fast
 #endif
 #endif

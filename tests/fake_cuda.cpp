@@ -12,6 +12,7 @@
 #include <cstring>
 #include <map>
 #include <new>
+#include <set>
 #include <utility>
 
 namespace test {
@@ -26,6 +27,11 @@ namespace {
 using test::fake_cuda;
 
 bool capturing = false;
+std::set<cudaStream_t>& streams() {
+  static std::set<cudaStream_t> alive;
+  return alive;
+}
+cudaStream_t blas_stream = nullptr;  // of the last handle
 cudaError_t last_error = cudaSuccess;
 std::map<const void*, std::string>& kernel_names() {
   static std::map<const void*, std::string> names;
@@ -49,7 +55,17 @@ cudaError_t destroy(Handle handle) {
   --fake_cuda().alive;
   return cudaSuccess;
 }
-cudaError_t wait() {
+/// Notes a call on a stream that nobody made, the legacy default stream among them.
+cudaError_t on(cudaStream_t stream, const char* call) {
+  if (streams().count(stream) == 0)
+    fake_cuda().wrong.push_back(std::string(call) + " on no stream of the program's");
+  return fake_cuda().device_fault;
+}
+void forbid_in_capture(const char* call) {
+  if (capturing) fake_cuda().wrong.push_back(std::string(call) + " while capturing");
+}
+cudaError_t wait(const char* call) {
+  forbid_in_capture(call);
   ++fake_cuda().waits;
   return fake_cuda().device_fault;
 }
@@ -60,7 +76,9 @@ std::string demangled(const char* name) {
   std::free(text);
   return readable;
 }
-cudaError_t launch(const void* kernel, dim3 grid, dim3 block) {
+cudaError_t launch(const void* kernel, dim3 grid, dim3 block, cudaStream_t stream) {
+  if (const cudaError_t fault = on(stream, "a launch"); fault != cudaSuccess)
+    return last_error = fault;
   if (fake_cuda().launch_fault != cudaSuccess) return last_error = fake_cuda().launch_fault;
   fake_cuda().enqueued.push_back("kernel <<<" + std::to_string(grid.x) + ", " +
                                  std::to_string(block.x) + ">>> " + kernel_names()[kernel]);
@@ -143,16 +161,16 @@ cudaError_t __cudaGetKernel(cudaKernel_t* kernel, const void* host) {
   return cudaSuccess;
 }
 cudaError_t __cudaLaunchKernel(cudaKernel_t kernel, dim3 grid, dim3 block, void**, std::size_t,
-                               cudaStream_t) {
-  return launch(reinterpret_cast<const void*>(kernel), grid, block);
+                               cudaStream_t stream) {
+  return launch(reinterpret_cast<const void*>(kernel), grid, block, stream);
 }
 cudaError_t cudaLaunchKernel(const void* kernel, dim3 grid, dim3 block, void**, std::size_t,
-                             cudaStream_t) {
-  return launch(kernel, grid, block);
+                             cudaStream_t stream) {
+  return launch(kernel, grid, block, stream);
 }
 
 cudaError_t cudaLaunchKernelExC(const cudaLaunchConfig_t* how, const void* kernel, void**) {
-  return launch(kernel, how->gridDim, how->blockDim);
+  return launch(kernel, how->gridDim, how->blockDim, how->stream);
 }
 char __cudaInitModule(void**) { return 0; }
 
@@ -223,13 +241,15 @@ cudaError_t cudaMallocFromPoolAsync(void** memory, std::size_t bytes, cudaMemPoo
   std::memset(*memory, 0xff, bytes);  // as reused memory may be
   return cudaSuccess;
 }
-cudaError_t cudaFreeAsync(void* memory, cudaStream_t) {
+cudaError_t cudaFreeAsync(void* memory, cudaStream_t stream) {
+  on(stream, "cudaFreeAsync");
   ++fake_cuda().frees;
   --fake_cuda().alive;
   ::operator delete (memory, std::align_val_t{256});
   return cudaSuccess;
 }
 cudaError_t cudaMallocHost(void** memory, std::size_t bytes) {
+  forbid_in_capture("cudaMallocHost");
   ++fake_cuda().allocations;
   ++fake_cuda().alive;
   *memory = std::malloc(bytes);
@@ -241,30 +261,47 @@ cudaError_t cudaFreeHost(void* memory) {
   return cudaSuccess;
 }
 cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
-                            cudaStream_t) {
+                            cudaStream_t stream) {
+  forbid_in_capture("a copy from or to the host");
+  if (const cudaError_t fault = on(stream, "cudaMemcpyAsync"); fault != cudaSuccess) return fault;
   if (kind == cudaMemcpyHostToDevice) ++fake_cuda().uploads;
   if (kind == cudaMemcpyDeviceToHost) ++fake_cuda().downloads;
   if (!capturing) std::memcpy(to, from, bytes);
   return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t) {
+cudaError_t cudaMemsetAsync(void* to, int value, std::size_t bytes, cudaStream_t stream) {
+  if (const cudaError_t fault = on(stream, "cudaMemsetAsync"); fault != cudaSuccess) return fault;
   fake_cuda().enqueued.push_back("memset " + std::to_string(bytes));
   if (!capturing) std::memset(to, value, bytes);
   return cudaSuccess;
 }
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) { return make(stream); }
-cudaError_t cudaStreamDestroy(cudaStream_t stream) { return destroy(stream); }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return wait(); }
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* stream, unsigned) {
+  make(stream);
+  streams().insert(*stream);
+  return cudaSuccess;
+}
+cudaError_t cudaStreamDestroy(cudaStream_t stream) {
+  streams().erase(stream);
+  return destroy(stream);
+}
+cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
+  on(stream, "cudaStreamSynchronize");
+  return wait("cudaStreamSynchronize");
+}
 cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) { return make(event); }
 cudaError_t cudaEventDestroy(cudaEvent_t event) { return destroy(event); }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return wait(); }
-cudaError_t cudaStreamBeginCapture(cudaStream_t, cudaStreamCaptureMode) {
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t stream) {
+  return on(stream, "cudaEventRecord");
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t) { return wait("cudaEventSynchronize"); }
+cudaError_t cudaStreamBeginCapture(cudaStream_t stream, cudaStreamCaptureMode) {
+  on(stream, "cudaStreamBeginCapture");
   capturing = true;
   return cudaSuccess;
 }
-cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t* graph) {
+cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
+  on(stream, "cudaStreamEndCapture");
   capturing = false;
   return make(graph);
 }
@@ -272,9 +309,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t* executable, cudaGraph_t, unsig
   ++fake_cuda().graphs;
   return make(executable);
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t) {
+cudaError_t cudaGraphLaunch(cudaGraphExec_t, cudaStream_t stream) {
   ++fake_cuda().graph_launches;
-  return cudaSuccess;
+  return on(stream, "cudaGraphLaunch");
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph) { return destroy(graph); }
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t executable) { return destroy(executable); }
@@ -290,7 +327,8 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   return CUBLAS_STATUS_SUCCESS;
 }
 const char* cublasGetStatusString(cublasStatus_t) { return "the fake's words for it"; }
-cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t) {
+cublasStatus_t cublasSetStream_v2(cublasHandle_t, cudaStream_t stream) {
+  blas_stream = stream;
   fake_cuda().enqueued.push_back("cublasSetStream");
   return CUBLAS_STATUS_SUCCESS;
 }
@@ -305,6 +343,7 @@ cublasStatus_t cublasSgemm_v2(cublasHandle_t, cublasOperation_t x_order, cublasO
   const Product product{
       x_order == CUBLAS_OP_N, y_order == CUBLAS_OP_N, m, n, k, x_stride, y_stride, out_stride};
   fake_cuda().enqueued.push_back(product.text(""));
+  on(blas_stream, "cublasSgemm");
   if (!product.sound()) return CUBLAS_STATUS_INVALID_VALUE;
   if (!capturing) product.run(alpha, x, y, beta, out);
   return CUBLAS_STATUS_SUCCESS;
@@ -380,7 +419,9 @@ cublasStatus_t cublasLtMatmul(cublasLtHandle_t, cublasLtMatmulDesc_t made, const
                               const void* x, cublasLtMatrixLayout_t x_layout, const void* y,
                               cublasLtMatrixLayout_t y_layout, const void* beta, const void*,
                               cublasLtMatrixLayout_t, void* out, cublasLtMatrixLayout_t out_layout,
-                              const cublasLtMatmulAlgo_t*, void*, std::size_t, cudaStream_t) {
+                              const cublasLtMatmulAlgo_t*, void*, std::size_t,
+                              cudaStream_t stream) {
+  on(stream, "cublasLtMatmul");
   const Description& what = *reinterpret_cast<Description*>(made);
   const Stored &a = *reinterpret_cast<Stored*>(x_layout), &b = *reinterpret_cast<Stored*>(y_layout),
                &d = *reinterpret_cast<Stored*>(out_layout);

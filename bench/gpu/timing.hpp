@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What GPU benchmarks measure: device microseconds by events, host microseconds of enqueueing.
+// What GPU benchmarks measure, by the wall's clock: from an idle device to an idle device, and what
+// the host took to enqueue.
 #pragma once
 #include <algorithm>
 #include <chrono>

@@ -12,10 +12,11 @@ struct Simulator {
   void reset(std::span<const std::uint8_t>, std::span<const std::uint64_t>, std::span<float>) {}
 };
 
-template <class Network, int BatchSize, class Optimizer, class Rule, class Environments>
+template <class Network, int BatchSize, class Optimizer, class Rule,
+          class Backend = backend::ThrustCuda, class Environments>
 void run(const Environments& environments) {
   using Replay = replay::Uniform<BatchSize>;
-  Dqn agent{backend::ThrustCuda{}, Network{}, Replay{}, Optimizer{}, {}, Rule{}};
+  Dqn agent{Backend{}, Network{}, Replay{}, Optimizer{}, {}, Rule{}};
   train(agent, environments);
   Greedy<decltype(agent)> greedy(agent);
   greedy(std::array<float, 4>{});
@@ -28,6 +29,8 @@ int main() {
   run<nn::Mlp<4, 128, 128, 2>, 64, optim::Adam, rule::QLearning<>>(cart_poles);
   run<nn::Mlp<4, 120, 84, 2>, 128, optim::Clipped<optim::Adam>, rule::DoubleQLearning<math::Huber>>(
       cart_poles);
+  run<nn::MlpOf<math::Tanh, 4, 17, 2>, 64, optim::Adam, rule::QLearning<>,
+      backend::ThrustCudaFused>(cart_poles);
   run<Scaled, 33, optim::Clipped<optim::Sgd>, rule::DoubleQLearning<>>(
       env::Host{&training, &evaluating});
   run<nn::MlpOf<math::Tanh, 4, 17, 2>, 7, optim::Sgd, rule::QLearning<math::Huber>>(

@@ -30,6 +30,12 @@ struct Frozen {
   }
 };
 
+/// A cycle that enqueues nothing.
+struct Empty {
+  int* calls;
+  void operator()() const { ++*calls; }
+};
+
 }  // namespace
 
 TEST_CASE_TEMPLATE("a host number is read while recording and never again", B, REPLAYING) {
@@ -59,4 +65,12 @@ TEST_CASE_TEMPLATE("two recordings of one machine keep their own commands", B, R
   CHECK(b == 40);
   machine.for_each(1, Add{&a, 5});  // outside a recording at once
   CHECK(a == 9);
+}
+
+TEST_CASE_TEMPLATE("a recording of nothing is replayed, too", B, REPLAYING) {
+  typename B::Machine machine(B{});
+  int calls = 0;
+  auto cycle = machine.record(Empty{&calls});
+  for (int i = 0; i < 5; ++i) cycle();
+  CHECK(calls == 2);
 }

@@ -12,10 +12,10 @@ namespace backend = polyq::backend;
 namespace env = polyq::env;
 namespace nn = polyq::nn;
 namespace optim = polyq::optim;
-using Fused = backend::Thrust<thrust::cuda::tag, backend::Fusion::dense>;
 using test::fake_cuda;
 
-static_assert(backend::Backend<Fused> && Fused::Machine::fuses(backend::Fusion::dense));
+static_assert(backend::Backend<backend::ThrustCudaFused> &&
+              backend::ThrustCudaFused::Machine::fuses(backend::Fusion::dense));
 
 namespace {
 
@@ -39,22 +39,22 @@ void check_enqueues(std::size_t count, Cycle cycle) {
 }  // namespace
 
 TEST_CASE("Q-learning takes 17 enqueues, acting 7") {
-  polyq::Dqn agent(Fused{}, Network{}, Replay{.capacity = 8'000}, optim::Adam{});
+  polyq::Dqn agent(backend::ThrustCudaFused{}, Network{}, Replay{.capacity = 8'000}, optim::Adam{});
   polyq::Steps steps(agent, Environments{}, 1'024);
   check_enqueues(7, [&] { steps.act(); });
   check_enqueues(17, [&] { agent.update(); });
 }
 
 TEST_CASE("double and clipped Q-learning takes 22") {
-  polyq::Dqn agent(Fused{}, Network{}, Replay{.capacity = 8'000}, optim::Clipped{optim::Adam{}}, {},
-                   polyq::rule::DoubleQLearning{});
+  polyq::Dqn agent(backend::ThrustCudaFused{}, Network{}, Replay{.capacity = 8'000},
+                   optim::Clipped{optim::Adam{}}, {}, polyq::rule::DoubleQLearning{});
   polyq::Actor actor(agent, Environments{});
   check_enqueues(22, [&] { agent.update(); });
 }
 
 TEST_CASE("another activation than ReLU runs behind the product") {
-  polyq::Dqn agent(Fused{}, nn::MlpOf<polyq::math::Tanh, 4, 16, 2>{}, Replay{.capacity = 640},
-                   optim::Adam{});
+  polyq::Dqn agent(backend::ThrustCudaFused{}, nn::MlpOf<polyq::math::Tanh, 4, 16, 2>{},
+                   Replay{.capacity = 640}, optim::Adam{});
   polyq::Actor actor(agent, Environments{});
   fake_cuda().reset();
   agent.update();

@@ -45,6 +45,7 @@ namespace {
 struct Fresh {
   Fresh() { clear(); }
   ~Fresh() {
+    for (const std::string& call : fake_cuda().wrong) FAIL_CHECK(call);
     clear();
     CHECK(fake_cuda().alive == 0);  // what was made was destroyed
   }
@@ -130,6 +131,7 @@ void check_asks_for_nothing() {
   CHECK(fake_cuda().waits == 0);
   CHECK(fake_cuda().uploads == 0);
   CHECK(fake_cuda().downloads == 0);
+  for (const std::string& call : fake_cuda().wrong) FAIL_CHECK(call);
 }
 
 /// Calls `cycle` four times: eagerly, captured, and replayed twice.
@@ -155,6 +157,10 @@ void check_cycle(const std::string& part, std::size_t most, Cycle cycle) {
 struct AddOne {
   float* value;
   POLYQ_HD void operator()(std::int64_t) const { *value += 1; }
+};
+struct TeamNothing {
+  template <class Team>
+  POLYQ_HD void operator()(const Team&, std::int64_t) const {}
 };
 struct FailAt {
   Machine* machine;
@@ -324,6 +330,27 @@ TEST_CASE("a kernel that fails later surfaces at the next wait with the places t
   float value = 0;
   CHECK(has(message_of([&] { machine.download(&value, memory.get(), 1); }), "IllegalAddress"));
   CHECK(has(message_of([&] { machine.upload(memory.get(), &value, 1); }), "IllegalAddress"));
+}
+
+TEST_CASE("a kernel that failed is not blamed on the call that meets its error") {
+  const Fresh fresh;
+  Machine machine(ThrustCuda{});
+  const auto memory = machine.allocate<float>(1);
+  auto cycle = machine.record(Once{&machine, memory.get()});
+  for (int call = 0; call < 3; ++call) cycle();
+  machine.synchronize();
+  const int line = __LINE__ + 1;
+  machine.for_each(1, AddOne{memory.get()});
+  fake_cuda().device_fault = cudaErrorIllegalAddress;
+  const std::string guilty = "enqueued since the last wait by";
+  const std::string place = "thrust_cuda_test.cu:" + polyq::shown(line);
+  const auto names_both = [&](const std::string& message) {
+    return has(message, guilty) && has(message.substr(message.find(guilty)), place);
+  };
+  CHECK(names_both(message_of([&] { machine.for_each(1, AddOne{memory.get()}); })));
+  CHECK(names_both(message_of([&] { machine.for_each_team(1, TeamNothing{}); })));
+  CHECK(names_both(message_of([&] { machine.zero(memory.get(), 4); })));
+  CHECK(names_both(message_of([&] { cycle(); })));
 }
 
 TEST_CASE("inside a recording, too: by the place that recorded") {

@@ -362,19 +362,25 @@ TEST_CASE_TEMPLATE("actions are equal on every backend for the first steps", B, 
   AgentOf<Reference, Network> oracle(Reference{}, {}, {.capacity = 1'000}, {}, settings);
   polyq::Actor actor(agent, env::Vectorized<env::CartPole, 2>{});
   polyq::Actor oracle_actor(oracle, env::Vectorized<env::CartPole, 2>{});
-  for (int step = 0; step < 500; ++step) {
+  constexpr int steps = test::on_gpu ? 50 : 500;  // there states part by roundings
+  constexpr float tolerance = test::on_gpu ? 1e-4f : 0;
+  const auto are_close = [](const auto& a, const auto& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](float x, float y) { return std::abs(x - y) <= tolerance; });
+  };
+  for (int step = 0; step < steps; ++step) {
     actor.enqueue_step();
     oracle_actor.enqueue_step();
   }
   const auto rows = sampled_rows(agent, 50);
   const auto oracle_rows = sampled_rows(oracle, 50);
   REQUIRE(rows.size() == oracle_rows.size());
-  CHECK(rows.size() > 900);
+  CHECK(rows.size() > steps * 9 / 5);
   for (const auto& [number, row] : rows) {
     REQUIRE(oracle_rows.count(number) == 1);
     CHECK(row.action == oracle_rows.at(number).action);
-    CHECK(row.now == oracle_rows.at(number).now);
-    CHECK(row.next == oracle_rows.at(number).next);
+    CHECK(are_close(row.now, oracle_rows.at(number).now));
+    CHECK(are_close(row.next, oracle_rows.at(number).next));
   }
 }
 

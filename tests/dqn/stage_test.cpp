@@ -77,8 +77,9 @@ TEST_CASE_TEMPLATE("forward is the network of the parameters it is given", B, PO
     const auto alone = test::downloaded(machine, one.outputs());
     for (int a = 0; a < 2; ++a) {
       CHECK(outputs(a, e) != 0);
-      // The sums run in the same order, whatever the number of samples.
-      CHECK(outputs(a, e) == alone(a, 0));
+      // On a host sums run in one order; cuBLAS may take another kernel for one sample.
+      const float tolerance = test::on_gpu ? 1e-6f : 0;
+      CHECK(std::abs(outputs(a, e) - alone(a, 0)) <= tolerance);
     }
   }
 }

@@ -72,6 +72,33 @@ class Trainer(unittest.TestCase):
         return found
 
 
+class Device(Trainer):
+    def test_the_compiled_one(self):
+        done = train("--device", "cpu", *SHORT, *EASY, "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.object(done, "goal")["backend"], "EigenCpu")
+        self.assertIn('device="cpu"', self.config())
+
+    def test_another_is_refused_never_replaced(self):
+        for device in ("cuda", "cuda:1"):
+            self.refused(["--device", device], f"--device {device}", "compiled for cpu",
+                         f"./train --device {device}")
+        self.refused(["--config", self.file('device = "cuda"\n')], "--device cuda")
+
+    def test_what_is_none(self):
+        for device in ("gpu", "cuda:", "cuda:x", "cuda:-1", "cuda:99999999999", "CUDA", ""):
+            self.refused(["--device", device], "--device " + device, "cpu, cuda, cuda:N")
+
+    @unittest.skipIf(os.path.exists("/dev/nvidiactl"), "there is a GPU here")
+    def test_train_without_a_gpu_says_what_is_missing(self):
+        script = os.path.join(os.path.dirname(__file__), "..", "..", "train")
+        for arguments in (["--device", "cuda"], ["--device=cuda:1", "--quiet"]):
+            done = subprocess.run([script, *arguments], capture_output=True, text=True, timeout=60)
+            self.assertEqual((done.returncode, done.stdout), (2, ""))
+            self.assertIn("missing: ", done.stderr)
+            self.assertIn("an NVIDIA GPU with its driver", done.stderr)
+
+
 class Endings(Trainer):
     def test_solved(self):
         done = train(*EASY, "--json")

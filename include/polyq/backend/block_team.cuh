@@ -17,6 +17,7 @@ class BlockTeam {
 
   template <class F>
   __device__ void for_each(int width, F f) const {
+    __syncthreads();  // what other threads still read may be written here
     for (int k = int(threadIdx.x); k < width; k += threads) f(k);
     __syncthreads();
   }

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstring>
 #include <functional>
+#include <optional>
 #include <vector>
 
 #include "polyq/backend/host_machine.hpp"
@@ -31,15 +32,15 @@ class CommandMachine : public HostMachine {
         warm_ = true;
         return;
       }
-      if (commands_.empty()) machine_->store(f_, commands_);
-      for (const auto& command : commands_) command();
+      if (!commands_) commands_ = machine_->stored(f_);
+      for (const auto& command : *commands_) command();
     }
 
    private:
     CommandMachine* machine_;
     F f_;
     bool warm_ = false;
-    Commands commands_;
+    std::optional<Commands> commands_;
   };
   template <class F>
   Recording<F> record(F f) {
@@ -56,11 +57,11 @@ class CommandMachine : public HostMachine {
   }
 
  private:
-  /// Fills `commands` with what f enqueues, or, where f throws, with nothing.
+  /// What f enqueues.
   template <class F>
-  void store(F& f, Commands& commands) {
-    Commands stored;
-    into_ = &stored;
+  Commands stored(F& f) {
+    Commands commands;
+    into_ = &commands;
     try {
       f();
     } catch (...) {
@@ -68,7 +69,7 @@ class CommandMachine : public HostMachine {
       throw;
     }
     into_ = nullptr;
-    commands.swap(stored);
+    return commands;
   }
   Commands* into_ = nullptr;
 };

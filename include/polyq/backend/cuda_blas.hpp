@@ -5,7 +5,6 @@
 #include <cublas_v2.h>
 
 #include <cstddef>
-#include <source_location>
 
 #include "polyq/backend/cuda_runtime.hpp"
 #include "polyq/core/matrix.hpp"
@@ -13,11 +12,10 @@
 namespace polyq::backend::cuda {
 
 /// Throws DeviceError, naming the call's place, unless the call succeeded.
-inline void check(cublasStatus_t status,
-                  const std::source_location at = std::source_location::current()) {
+inline void check(cublasStatus_t status, Place at = Place::current()) {
   if (status == CUBLAS_STATUS_SUCCESS) return;
   throw DeviceError("polyq: cuBLAS: " + std::string(cublasGetStatusString(status)) + " (" +
-                    shown(int(status)) + "), at " + place_of(at));
+                    shown(int(status)) + "), at " + at.text());
 }
 
 /// A view as cuBLAS is told of it: the stored matrix, and whether it is read transposed.

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstddef>
 #include <map>
+#include <utility>
 
 #include "polyq/backend/cuda_blas.hpp"
 
@@ -31,15 +32,18 @@ class BlasLt {
     using B = Operand<Y>;
     const Key key{A::operation,      B::operation,      Out::rows,   Out::columns, X::columns,
                   A::Stored::stride, B::Stored::stride, Out::stride, epilogue};
-    Plan& plan = plans_[key];
-    if (!plan.what) {
-      plan.what = make_description(A::operation, B::operation, epilogue);
-      plan.x = make_layout<typename A::Stored>();
-      plan.y = make_layout<typename B::Stored>();
-      plan.out = make_layout<Out>();
-      set(plan.what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
-      plan.how = choose(plan);
+    auto found = plans_.find(key);
+    if (found == plans_.end()) {
+      Plan made;
+      made.what = make_description(A::operation, B::operation, epilogue);
+      made.x = make_layout<typename A::Stored>();
+      made.y = make_layout<typename B::Stored>();
+      made.out = make_layout<Out>();
+      set(made.what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
+      made.how = choose(made);
+      found = plans_.emplace(key, std::move(made)).first;
     }
+    const Plan& plan = found->second;
     set(plan.what, CUBLASLT_MATMUL_DESC_BIAS_POINTER, vector);
     const float one = 1, zero = 0;
     check(cublasLtMatmul(handle_.get(), plan.what.get(), &one, A::data(x), plan.x.get(), B::data(y),

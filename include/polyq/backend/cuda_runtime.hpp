@@ -6,34 +6,39 @@
 
 #include <cstddef>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <type_traits>
 #include <utility>
 
 #include "polyq/core/error.hpp"
+#include "polyq/core/source_place.hpp"
 
 namespace polyq::backend::cuda {
 
-inline std::string place_of(const std::source_location& at) {
-  return std::string(at.file_name()) + ":" + shown(at.line());
-}
+using Place = core::SourcePlace;
 
 /// What a status means, its name, and what to do where that is known.
 inline std::string meaning_of(cudaError_t status) {
   std::string text =
       std::string(cudaGetErrorString(status)) + " (" + cudaGetErrorName(status) + ")";
-  if (status == cudaErrorNoKernelImageForDevice)
+  if (status == cudaErrorNoKernelImageForDevice || status == cudaErrorInvalidDeviceFunction ||
+      status == cudaErrorUnsupportedPtxVersion)
     text += "; this program was compiled for other GPUs, see CMAKE_CUDA_ARCHITECTURES";
   return text;
 }
 
 /// Throws DeviceError, naming the call's place, unless the call succeeded.
-inline void check(cudaError_t status,
-                  const std::source_location at = std::source_location::current()) {
+inline void check(cudaError_t status, Place at = Place::current()) {
   if (status == cudaSuccess) return;
   cudaGetLastError();  // else the next launch would report it again
-  throw DeviceError("polyq: CUDA: " + meaning_of(status) + ", at " + place_of(at));
+  throw DeviceError("polyq: CUDA: " + meaning_of(status) + ", at " + at.text());
+}
+
+/// Whether a status is that of work enqueued earlier: such an error stays and is the answer to
+/// every later call.
+inline bool is_of_earlier_work(cudaError_t status) {
+  return (status >= cudaErrorIllegalAddress && status <= cudaErrorLaunchFailure) ||
+         status == cudaErrorECCUncorrectable || status == cudaErrorUnknown;
 }
 
 /// "13.0" for 13000, as CUDA counts.

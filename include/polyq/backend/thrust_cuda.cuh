@@ -16,7 +16,6 @@
 #include <cub/device/device_reduce.cuh>
 #include <limits>
 #include <memory>
-#include <source_location>
 #include <string>
 #include <vector>
 
@@ -75,6 +74,8 @@ struct Thrust<thrust::cuda::tag, claims...> {
 
 /// One GPU.
 using ThrustCuda = Thrust<thrust::cuda::tag>;
+/// The same, which claims `dense` by cublasLt's epilogues.
+using ThrustCudaFused = Thrust<thrust::cuda::tag, Fusion::dense>;
 
 /// A device a thread: its number stays the thread's current one. What fails on the device is thrown
 /// as DeviceError by the next call that waits, with the places that enqueued since the last wait.
@@ -82,7 +83,7 @@ template <Fusion... claims>
 class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
                                                       public cuda::FusedDense<Machine> {
   friend cuda::FusedDense<Machine>;
-  using Place = std::source_location;
+  using Place = core::SourcePlace;
 
  public:
   using Storage = ThrustStorage;
@@ -134,7 +135,7 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
   }
 
   void zero(void* to, std::size_t bytes, Place at = Place::current()) {
-    cuda::check(cudaMemsetAsync(to, 0, bytes, stream_.get()), at);
+    require_success(cudaMemsetAsync(to, 0, bytes, stream_.get()), at);
     enqueued(at);
   }
   /// Through page-locked memory: `from` may change once this returns.
@@ -146,12 +147,12 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
     for (std::size_t left = n * sizeof(T); left > 0;) {
       const std::size_t part = std::min(left, staging_bytes);
       const Staging& staging = staging_[staged_++ % staging_.size()];
-      waited(cudaEventSynchronize(staging.copied.get()), at);
+      require_success(cudaEventSynchronize(staging.copied.get()), at);
       std::memcpy(staging.memory.get(), source, part);
-      cuda::check(cudaMemcpyAsync(target, staging.memory.get(), part, cudaMemcpyHostToDevice,
-                                  stream_.get()),
-                  at);
-      cuda::check(cudaEventRecord(staging.copied.get(), stream_.get()), at);
+      require_success(cudaMemcpyAsync(target, staging.memory.get(), part, cudaMemcpyHostToDevice,
+                                      stream_.get()),
+                      at);
+      require_success(cudaEventRecord(staging.copied.get(), stream_.get()), at);
       source += part, target += part, left -= part;
     }
     enqueued(at);
@@ -160,13 +161,14 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
   template <class T>
   void download(T* to, const T* from, std::size_t n, Place at = Place::current()) {
     refuse_in_recording("download");
-    waited(cudaMemcpyAsync(to, from, n * sizeof(T), cudaMemcpyDeviceToHost, stream_.get()), at);
-    waited(cudaStreamSynchronize(stream_.get()), at);
+    require_success(cudaMemcpyAsync(to, from, n * sizeof(T), cudaMemcpyDeviceToHost, stream_.get()),
+                    at);
+    require_success(cudaStreamSynchronize(stream_.get()), at);
     places_.clear();
   }
   void synchronize(Place at = Place::current()) {
     refuse_in_recording("synchronize");
-    waited(cudaStreamSynchronize(stream_.get()), at);
+    require_success(cudaStreamSynchronize(stream_.get()), at);
     places_.clear();
   }
 
@@ -182,7 +184,7 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
   void for_each_team(std::int64_t n, F f, Place at = Place::current()) {
     if (n == 0) return;
     cuda::launch_teams(n, f, stream_.get());
-    cuda::check(cudaGetLastError(), at);
+    require_success(cudaGetLastError(), at);
     enqueued(at);
   }
   template <class F>
@@ -190,9 +192,9 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
     std::size_t bytes = 0;
     const auto terms = thrust::make_transform_iterator(first(), cuda::Term<F>{f});
     const auto reduce = [&](void* scratch) {
-      cuda::check(cub::DeviceReduce::Reduce(scratch, bytes, terms, out, n, cuda::Plus{}, 0.f,
-                                            stream_.get()),
-                  at);
+      require_success(cub::DeviceReduce::Reduce(scratch, bytes, terms, out, n, cuda::Plus{}, 0.f,
+                                                stream_.get()),
+                      at);
     };
     reduce(nullptr);
     require(bytes <= sum_bytes, "bytes of scratch of a sum", bytes, "<= " + shown(sum_bytes));
@@ -222,7 +224,7 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
         return;
       }
       if (!graph_) graph_ = cuda::capture(machine_->stream_.get(), f_);
-      cuda::check(cudaGraphLaunch(graph_.get(), machine_->stream_.get()), at_);
+      machine_->require_success(cudaGraphLaunch(graph_.get(), machine_->stream_.get()), at_);
       machine_->enqueued(at_);
     }
 
@@ -253,7 +255,7 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
     try {
       thrust::for_each_n(thrust::cuda::par_nosync.on(stream_.get()), first(), n, f);
     } catch (const thrust::system_error& error) {
-      cuda::check(cudaError_t(error.code().value()), at);
+      require_success(cudaError_t(error.code().value()), at);
       throw DeviceError(std::string("polyq: Thrust: ") + error.what());
     }
     enqueued(at);
@@ -262,21 +264,20 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
   /// Remembers who enqueued since the last wait.
   void enqueued(const Place& at) {
     const auto same = [&](const Place& place) {
-      return place.line() == at.line() && std::strcmp(place.file_name(), at.file_name()) == 0;
+      return place.line == at.line && std::strcmp(place.file, at.file) == 0;
     };
     if (std::none_of(places_.rbegin(), places_.rend(), same)) places_.push_back(at);
-    if (wait_after_each_) waited(cudaStreamSynchronize(stream_.get()), at);
+    if (wait_after_each_) require_success(cudaStreamSynchronize(stream_.get()), at);
   }
-  /// Throws DeviceError for what went wrong on the device since the last wait.
-  void waited(cudaError_t status, const Place& at) {
+  /// Throws DeviceError for a call that failed: with its place or, where work enqueued earlier did,
+  /// with the places that enqueued since the last wait.
+  void require_success(cudaError_t status, const Place& at) {
     if (status == cudaSuccess) return;
+    if (!cuda::is_of_earlier_work(status)) cuda::check(status, at);
     cudaGetLastError();
-    std::string message = "polyq: CUDA: " + cuda::meaning_of(status) + ", found at " +
-                          cuda::place_of(at) + "; enqueued since the last wait by";
-    for (const Place& place : places_) {
-      message += ' ';
-      message += cuda::place_of(place);
-    }
+    std::string message = "polyq: CUDA: " + cuda::meaning_of(status) + ", found at " + at.text() +
+                          "; enqueued since the last wait by";
+    for (const Place& place : places_) message.append(" ").append(place.text());
     if (!wait_after_each_) message += "; ThrustCuda{.wait_after_each = true} names the one";
     throw DeviceError(message);
   }
