@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The first agent again, on a GPU: environments, replay, networks and optimizer live there, and
-// each step with its update is one launch.
+// The first agent again, on a GPU: environments, replay, networks and optimizer live there, and no
+// step or update waits for the host.
 #include <cstdio>
 #include <polyq/cuda.cuh>
 

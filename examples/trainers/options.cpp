@@ -111,12 +111,11 @@ class FlatToml : public CLI::ConfigBase {
   const CLI::App& app_;
 };
 
-/// The flags, each bound to its option.
+/// The flags, each bound to its option; options.device is what the trainer was compiled for.
 class Flags {
  public:
-  Flags(Options& options, const std::string& program, Device::Kind compiled)
-      : options_(options), app_("Trains a DQN agent.", program), compiled_(compiled) {
-    options_.device.kind = compiled;
+  Flags(Options& options, const std::string& program)
+      : options_(options), app_("Trains a DQN agent.", program) {
     app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app_.get_formatter()->column_width(42);
     app_.footer(
@@ -290,18 +289,19 @@ class Flags {
                      " && cmake --build --preset release");
   }
   Device device_of(const std::string& name) const {
-    Device device;
-    const std::string gpu = "cuda:";
-    if (name == "cuda" || name.starts_with(gpu)) device.kind = Device::Kind::cuda;
-    const char *number = name.c_str() + gpu.size(), *end = name.c_str() + name.size();
-    const bool numbered = name.starts_with(gpu);
-    const auto [stop, error] = std::from_chars(numbered ? number : end, end, device.number);
-    const bool sound = !numbered || (error == std::errc{} && stop == end && device.number >= 0);
-    if (!sound || (device.kind == Device::Kind::cpu && name != "cpu"))
-      throw UsageError("--device", name, "cpu, cuda, cuda:N with N from 0 on");
-    if (device.kind != compiled_)
-      throw UsageError("--device " + name + ": this trainer was compiled for " +
-                       name_of(compiled_) + "; ./train --device " + name + " builds the other");
+    const std::string numbered = "cuda:";
+    Device device{name.starts_with("cuda") ? Device::Kind::cuda : Device::Kind::cpu};
+    bool sound = name == "cpu" || name == "cuda";
+    if (name.starts_with(numbered)) {
+      const char* end = name.data() + name.size();
+      const auto [stop, error] = std::from_chars(name.data() + numbered.size(), end, device.number);
+      sound = error == std::errc{} && stop == end && device.number >= 0;
+    }
+    if (!sound) throw UsageError("--device", name, "cpu, cuda, cuda:N with N from 0 on");
+    const Device::Kind compiled = options_.device.kind;
+    if (device.kind != compiled)
+      throw UsageError("--device " + name + ": this trainer was compiled for " + name_of(compiled) +
+                       "; ./train --device " + name + " builds the other");
     return device;
   }
   static Loss loss_of(const std::string& name) {
@@ -322,9 +322,8 @@ class Flags {
 
   Options& options_;
   CLI::App app_;
-  Device::Kind compiled_;
   std::string group_;
-  std::string device_ = name_of(compiled_);
+  std::string device_ = name_of(options_.device.kind);
   std::string hidden_ = compiled_hidden(), loss_ = "squared";
   bool print_config_ = false;
   CLI::Option* target_network_frequency_ = nullptr;
@@ -342,7 +341,8 @@ std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
 
 Options parse(int argc, const char* const* argv, Device::Kind compiled) {
   Options options;
-  Flags flags(options, argc > 0 ? argv[0] : "trainer", compiled);
+  options.device.kind = compiled;
+  Flags flags(options, argc > 0 ? argv[0] : "trainer");
   flags.read(with_hyphens(argc, argv));
   return options;
 }

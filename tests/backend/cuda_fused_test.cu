@@ -31,6 +31,7 @@ void check_enqueues(std::size_t count, Cycle cycle) {
     cycle();
     CHECK(fake_cuda().allocations == 0);
     CHECK(fake_cuda().waits == 0);
+    CHECK(fake_cuda().wrong.empty());
     CHECK(fake_cuda().enqueued.size() == (call < 2 ? count : 0));
     CHECK((fake_cuda().plans == 0 || call == 0));
   }
@@ -52,12 +53,12 @@ TEST_CASE("double and clipped Q-learning takes 22") {
   check_enqueues(22, [&] { agent.update(); });
 }
 
-TEST_CASE("another activation than ReLU runs behind the product") {
+TEST_CASE("another activation than ReLU takes the unfused form") {
   polyq::Dqn agent(backend::ThrustCudaFused{}, nn::MlpOf<polyq::math::Tanh, 4, 16, 2>{},
                    Replay{.capacity = 640}, optim::Adam{});
   polyq::Actor actor(agent, Environments{});
   fake_cuda().reset();
   agent.update();
-  CHECK(fake_cuda().count("Activate<polyq::math::Tanh") == 2);
+  CHECK(fake_cuda().count("BiasActivation<polyq::math::Tanh") == 2);
   CHECK(fake_cuda().count("ReLU") == 0);
 }

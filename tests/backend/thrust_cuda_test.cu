@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "fake_cuda.hpp"
+#include "recordings.hpp"
 
 namespace backend = polyq::backend;
 namespace core = polyq::core;
@@ -22,6 +23,7 @@ namespace optim = polyq::optim;
 namespace rule = polyq::rule;
 using backend::ThrustCuda;
 using Machine = ThrustCuda::Machine;
+using test::AddOne, test::Failing;
 using test::fake_cuda, test::FakeCuda;
 
 static_assert(backend::Backend<ThrustCuda> && ThrustCuda::memory == backend::Memory::device);
@@ -154,22 +156,9 @@ void check_cycle(const std::string& part, std::size_t most, Cycle cycle) {
   }
 }
 
-struct AddOne {
-  float* value;
-  POLYQ_HD void operator()(std::int64_t) const { *value += 1; }
-};
 struct TeamNothing {
   template <class Team>
   POLYQ_HD void operator()(const Team&, std::int64_t) const {}
-};
-struct FailAt {
-  Machine* machine;
-  float* memory;
-  int *calls, throws_at;
-  void operator()() const {
-    machine->for_each(1, AddOne{memory});
-    if (++*calls == throws_at) throw std::runtime_error("out of luck");
-  }
 };
 struct Once {
   Machine* machine;
@@ -401,7 +390,7 @@ TEST_CASE("an exception while capturing ends the capture and leaves the machine 
     Machine machine(ThrustCuda{});
     const auto memory = machine.allocate<float>(1);
     int calls = 0;
-    auto cycle = machine.record(FailAt{&machine, memory.get(), &calls, throws_at});
+    auto cycle = machine.record(Failing<Machine>{&machine, memory.get(), &calls, throws_at});
     for (int call = 1; call < throws_at; ++call) cycle();
     CHECK_THROWS_WITH(cycle(), "out of luck");
     CHECK_NOTHROW(machine.synchronize());

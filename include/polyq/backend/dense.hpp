@@ -48,14 +48,30 @@ struct PullBack {
   }
 };
 
+/// dx = wᵀ dy times the slope of Below, the activation that made x; nothing where dx is Absent.
+/// Enqueues.
+template <class Below, class Machine, class W, class X, class DY, class DX>
+void input_gradient(Machine& machine, W w, X x, DY dy, DX dx) {
+  if constexpr (!std::is_same_v<DX, core::Absent>) {
+    machine.matmul(transposed(w), dy, dx);
+    machine.for_each(std::int64_t{X::rows} * X::columns, PullBack<Below, X, DX>{x, dx});
+  }
+}
+
+/// y = act(w x + bias), a product and a pass. Enqueues.
+template <class Activation, class Machine, class W, class X, class Y>
+void product_and_activation(Machine& machine, W w, const float* bias, X x, Y y) {
+  machine.matmul(w, x, y);
+  machine.for_each(std::int64_t{Y::rows} * Y::columns, BiasActivation<Activation, Y>{bias, y});
+}
+
 /// y = act(w x + bias); w [Out, In], x [In, B], y [Out, B]. Enqueues.
 template <class Activation, class Machine, class W, class X, class Y>
 void dense_forward(Machine& machine, W w, const float* bias, X x, Y y) {
   if constexpr (Machine::fuses(Fusion::dense)) {
     machine.template dense_forward<Activation>(w, bias, x, y);
   } else {
-    machine.matmul(w, x, y);
-    machine.for_each(std::int64_t{Y::rows} * Y::columns, BiasActivation<Activation, Y>{bias, y});
+    product_and_activation<Activation>(machine, w, bias, x, y);
   }
 }
 
@@ -68,10 +84,7 @@ void dense_backward(Machine& machine, W w, X x, DY dy, DW dw, float* dbias, DX d
   } else {
     machine.matmul(dy, transposed(x), dw);
     machine.for_each_team(DY::rows, RowSum<DY>{dy, dbias});
-    if constexpr (!std::is_same_v<DX, core::Absent>) {
-      machine.matmul(transposed(w), dy, dx);
-      machine.for_each(std::int64_t{X::rows} * X::columns, PullBack<Below, X, DX>{x, dx});
-    }
+    input_gradient<Below>(machine, w, x, dy, dx);
   }
 }
 

@@ -78,7 +78,7 @@ using ThrustCuda = Thrust<thrust::cuda::tag>;
 using ThrustCudaFused = Thrust<thrust::cuda::tag, Fusion::dense>;
 
 /// A device a thread: its number stays the thread's current one. What fails on the device is thrown
-/// as DeviceError by the next call that waits, with the places that enqueued since the last wait.
+/// as DeviceError by the call that meets it, with the places that enqueued since the last wait.
 template <Fusion... claims>
 class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
                                                       public cuda::FusedDense<Machine> {

@@ -116,9 +116,9 @@ class Actor<Agent, Environments, true> {
         log_rows_(std::max<std::uint64_t>(log_rows, N)),
         stage_(agent),
         arena_(agent.machine(), places.all.bytes(), "the actor"),
-        log_(agent.machine().template allocate<EpisodeEnd>(log_rows_, "the log of episodes")),
+        log_(agent.machine().template allocate<EpisodeEnd>(log_rows_.n(), "the log of episodes")),
         environments_(agent.machine(), environments, agent.settings().seed) {
-    agent.machine().zero(log_.get(), log_rows_ * sizeof(EpisodeEnd));
+    agent.machine().zero(log_.get(), log_rows_.n() * sizeof(EpisodeEnd));
     agent.replay().attach(N);
     environments_.reset(agent.machine(), agent.clock(), stage_.observations());
   }
@@ -156,10 +156,10 @@ class Actor<Agent, Environments, true> {
   /// Appends the episodes that ended at rows [first, last), at most log_rows of them. Waits.
   void download_episodes(std::uint64_t first, std::uint64_t last,
                          std::vector<EpisodeEnd>& episodes) {
-    fetched_.resize(log_rows_);
-    agent_->machine().download(fetched_.data(), log_.get(), log_rows_);
+    fetched_.resize(log_rows_.n());
+    agent_->machine().download(fetched_.data(), log_.get(), log_rows_.n());
     for (std::uint64_t row = first; row < last; ++row)
-      if (fetched_[row % log_rows_].length != 0) episodes.push_back(fetched_[row % log_rows_]);
+      if (fetched_[log_rows_(row)].length != 0) episodes.push_back(fetched_[log_rows_(row)]);
   }
 
  private:
@@ -181,7 +181,7 @@ class Actor<Agent, Environments, true> {
   }
 
   Agent* agent_;
-  std::uint64_t log_rows_;
+  math::Modulo log_rows_;  // a row's place in the log
   Stage<Agent, N> stage_;
   core::Arena<Machine> arena_;
   typename Machine::template Owned<EpisodeEnd> log_;

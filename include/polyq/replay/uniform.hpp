@@ -12,7 +12,7 @@ namespace polyq::replay {
 /// Draws the row numbers of a batch, those of one Philox block at a time.
 template <int BatchSize>
 struct DrawRows {
-  static constexpr int words = 4, blocks = (BatchSize + words - 1) / words;
+  static constexpr int words = 4;
   std::int64_t* rows;
   const core::Clock* clock;
   std::int64_t capacity;
