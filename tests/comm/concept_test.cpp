@@ -4,8 +4,11 @@
 #include <doctest/doctest.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <polyq/comm/concept.hpp>
+#include <span>
+#include <string>
 #include <vector>
 
 #include "backends.hpp"
@@ -28,9 +31,25 @@ struct Twin {
   static constexpr bool reaches(backend::Memory) { return true; }
   int rank() const { return 0; }
   int size() const { return 2; }
+  void introduce(std::uint64_t) const {}
+  void agree(std::span<std::uint64_t>) const {}
+  void barrier() const {}
+  void check() const {}
+  void abort(const std::string&) const noexcept {}
   template <class Machine>
-  void all_reduce_sum(Machine& machine, float* span, std::size_t count) const {
-    machine.for_each_element(std::int64_t(count), Double{span});
+  void all_reduce_sum(Machine& machine, float* span, std::size_t n) const {
+    machine.for_each_element(std::int64_t(n), Double{span});
+  }
+  template <class Machine>
+  void all_gather(Machine& machine, const float* mine, float* all, std::size_t n) const {
+    for (float* part : {all, all + n})
+      machine.for_each_element(std::int64_t(n), backend::CopyElement{part, mine});
+  }
+  template <class Machine>
+  void broadcast(Machine&, float*, std::size_t, int) const {}
+  template <class Machine>
+  void synchronize(Machine& machine) const {
+    machine.synchronize();
   }
 };
 
@@ -40,14 +59,14 @@ struct Uncopyable : Twin {
 struct Unranked : Twin {
   void rank() const;
 };
-struct Unreachable {  // does not say which memory it reaches
-  int rank() const;
-  int size() const;
+struct Unreachable : Twin {  // does not say which memory it reaches
+  void reaches(backend::Memory) const;
 };
-struct Mute {  // moves nothing, not even between one rank
-  static constexpr bool reaches(backend::Memory) { return true; }
-  int rank() const;
-  int size() const;
+struct Disagreeing : Twin {
+  void agree(int) const;
+};
+struct Mute : Twin {  // moves nothing
+  void all_reduce_sum() const;
 };
 
 }  // namespace
@@ -60,16 +79,24 @@ TEST_CASE_TEMPLATE("the concept takes None and a user's communicator, and no bro
   static_assert(!comm::Communicator<Uncopyable>);
   static_assert(!comm::Communicator<Unranked>);
   static_assert(!comm::Communicator<Unreachable>);
+  static_assert(!comm::Communicator<Disagreeing>);
   static_assert(comm::Communicator<Mute> && !comm::CommunicatorOn<Mute, Machine>);
   static_assert(!comm::Communicator<int>);
 }
 
-TEST_CASE_TEMPLATE("None leaves a span alone, a user's communicator sums it", B, POLYQ_BACKENDS) {
+TEST_CASE_TEMPLATE("None leaves a span alone and gathers it, a user's communicator sums it", B,
+                   POLYQ_BACKENDS) {
   typename B::Machine machine{B{}};
   std::vector<float> before(37);  // full packets and a rest
   for (int i = 0; i < 37; ++i) before[i] = float(i);
   const auto span = test::uploaded(machine, before);
   comm::None{}.all_reduce_sum(machine, span.get(), before.size());
+  CHECK(test::downloaded(machine, span.get(), 37) == before);
+  const auto all = test::uploaded(machine, std::vector<float>(37));
+  comm::None{}.all_gather(machine, span.get(), all.get(), before.size());
+  CHECK(test::downloaded(machine, all.get(), 37) == before);
+  comm::None{}.broadcast(machine, span.get(), before.size(), 0);
+  comm::None{}.synchronize(machine);
   CHECK(test::downloaded(machine, span.get(), 37) == before);
   Twin{}.all_reduce_sum(machine, span.get(), before.size());
   const std::vector<float> summed = test::downloaded(machine, span.get(), 37);

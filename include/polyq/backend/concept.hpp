@@ -81,6 +81,16 @@ struct ScalarLane {
   POLYQ_HD void store(float* to, float value) const { to[index] = value; }
 };
 
+/// Copies a span, over any lane of values.
+struct CopyElement {
+  float* to;
+  const float* from;
+  template <class Lane>
+  POLYQ_HD void operator()(Lane i) const {
+    i.store(to, i.load(from));
+  }
+};
+
 /// One worker that does a whole team's work, in order: the team of a host.
 struct SerialTeam {
   template <class F>

@@ -6,6 +6,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace polyq {
 
@@ -34,6 +35,20 @@ struct EnvironmentError : Error {
 /// Learning that ran away: a value that is not finite or far beyond what the rewards allow.
 struct DivergenceError : Error {
   using Error::Error;
+};
+
+/// Ranks that lost each other; the message names the operation, its number and, where they are
+/// known, the ranks. Every later call on that communicator throws too.
+struct CommError : Error {
+  enum class Kind {
+    lost,     // a rank or the way to it is gone: starting all ranks again may help
+    differs,  // a rank runs other code, settings or data
+    gave_up   // a rank ended by an error of its own
+  };
+  CommError(Kind k, const std::string& message, std::vector<int> of = {})
+      : Error(message), kind(k), ranks(std::move(of)) {}
+  Kind kind;
+  std::vector<int> ranks;  // missing, differing or gone, as far as known
 };
 
 /// The value as a message shows it: words as they are, integers whole, floating numbers in up to

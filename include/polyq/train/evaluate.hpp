@@ -27,16 +27,6 @@ struct Score {
   int episodes = 0;
 };
 
-/// Copies a span, over any lane of values.
-struct CopyElement {
-  float* to;
-  const float* from;
-  template <class Lane>
-  POLYQ_HD void operator()(Lane i) const {
-    i.store(to, i.load(from));
-  }
-};
-
 template <class Agent, class Outputs>
 struct ChooseGreedy {
   typename Agent::RuleType rule;
@@ -100,7 +90,7 @@ class Evaluator {
   /// or a number in it is not finite.
   Score score(SeedSet set, int episodes, const float* parameters) {
     auto& machine = agent_->machine();
-    machine.for_each_element(Agent::P, CopyElement{arena_[places.parameters], parameters});
+    machine.for_each_element(Agent::P, backend::CopyElement{arena_[places.parameters], parameters});
     double sum = 0, squares = 0;
     for (int done = 0; done < episodes; done += N) {
       run_wave(std::uint64_t(set) << 56 | std::uint64_t(done) * episode_step_limit);

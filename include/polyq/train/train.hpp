@@ -45,7 +45,8 @@ class BestAgent {
         memory_(agent.machine().template allocate<float>(Agent::P, "the best agent")) {}
 
   void keep(double mean, std::uint64_t env_steps) {
-    agent_->machine().for_each_element(Agent::P, CopyElement{memory_.get(), agent_->online()});
+    agent_->machine().for_each_element(Agent::P,
+                                       backend::CopyElement{memory_.get(), agent_->online()});
     mean_ = mean;
     env_steps_ = env_steps;
   }
