@@ -13,45 +13,13 @@
 
 #include "backends.hpp"
 #include "memory.hpp"
+#include "twin.hpp"
 
 namespace {
 
 namespace backend = polyq::backend;
 namespace comm = polyq::comm;
-
-/// A user's communicator: the rank has a twin that always holds the same numbers.
-struct Twin {
-  struct Double {
-    float* span;
-    template <class Lane>
-    POLYQ_HD void operator()(Lane i) const {
-      i.store(span, i.load(span) + i.load(span));
-    }
-  };
-  static constexpr bool reaches(backend::Memory) { return true; }
-  int rank() const { return 0; }
-  int size() const { return 2; }
-  void introduce(std::uint64_t) const {}
-  void agree(std::span<std::uint64_t>) const {}
-  void barrier() const {}
-  void check() const {}
-  void abort(const std::string&) const noexcept {}
-  template <class Machine>
-  void all_reduce_sum(Machine& machine, float* span, std::size_t n) const {
-    machine.for_each_element(std::int64_t(n), Double{span});
-  }
-  template <class Machine>
-  void all_gather(Machine& machine, const float* mine, float* all, std::size_t n) const {
-    for (float* part : {all, all + n})
-      machine.for_each_element(std::int64_t(n), backend::CopyElement{part, mine});
-  }
-  template <class Machine>
-  void broadcast(Machine&, float*, std::size_t, int) const {}
-  template <class Machine>
-  void synchronize(Machine& machine) const {
-    machine.synchronize();
-  }
-};
+using test::Twin;
 
 struct Uncopyable : Twin {
   std::unique_ptr<int> handle;

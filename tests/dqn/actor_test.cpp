@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <polyq/dqn/actor.hpp>
@@ -45,6 +46,7 @@ struct Account {
     account(0);
     account(1);
     clock.env_steps += 2;
+    clock.rows += 2;
   }
 };
 
@@ -329,19 +331,22 @@ TEST_CASE_TEMPLATE("each row's s' is the next row's s of its lane, unless the ep
 TEST_CASE_TEMPLATE("finished episodes are downloaded in order, each once", B, POLYQ_BACKENDS) {
   AgentOf<B> agent = make_agent<B>(1.f);
   polyq::Actor actor(agent, env::Vectorized<Counting, 2>{}, 28);
-  std::vector<polyq::EpisodeEnd> episodes;
+  std::vector<polyq::EpisodeEnd> ends, episodes;
   std::vector<polyq::Lane> lanes;
   double sum = 0;
   for (int chunk = 0; chunk < 5; ++chunk) {
     for (int step = 0; step < 14; ++step) actor.enqueue_step();
-    actor.download_episodes(28 * chunk, 28 * (chunk + 1), episodes);
+    actor.shards()[0].download_episodes(28 * chunk, 28 * (chunk + 1), ends);
+    CHECK(ends.size() == 28);
+    std::copy_if(ends.begin(), ends.end(), std::back_inserter(episodes),
+                 [](const polyq::EpisodeEnd& end) { return end.length != 0; });
   }
   CHECK(episodes.size() == 2 * 5 * 2);
   for (const polyq::EpisodeEnd& end : episodes) {
     CHECK(end.length == 7);
     sum += end.episode_return;
   }
-  actor.download_lanes(lanes);
+  actor.shards()[0].download_lanes(lanes);
   REQUIRE(lanes.size() == 2);
   for (const polyq::Lane& lane : lanes) {
     CHECK(lane.running_length == 0);

@@ -21,12 +21,14 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "twin.hpp"
 
 namespace {
 
 namespace backend = polyq::backend;
 namespace core = polyq::core;
 namespace env = polyq::env;
+using test::Twin;
 namespace math = polyq::math;
 namespace nn = polyq::nn;
 using polyq::Rung;
@@ -101,25 +103,6 @@ struct Repeat {
   }
 };
 
-/// A user's communicator: a rank beside a twin with the same gradient; it sums, the rule's 1/B
-/// does not know of it.
-struct Twin {
-  struct Double {
-    float* span;
-    template <class Lane>
-    POLYQ_HD void operator()(Lane i) const {
-      i.store(span, i.load(span) + i.load(span));
-    }
-  };
-  static constexpr bool reaches(backend::Memory) { return true; }
-  int rank() const { return 0; }
-  int size() const { return 2; }
-  template <class Machine>
-  void all_reduce_sum(Machine& machine, float* span, std::size_t count) const {
-    machine.for_each_element(std::int64_t(count), Double{span});
-  }
-};
-
 // What does not fit, one thing wrong in each.
 struct Unweighted {
   static constexpr int batch_size = 8;
@@ -141,8 +124,8 @@ struct Ranked {
 struct Faraway : Twin {
   static constexpr bool reaches(backend::Memory) { return false; }
 };
-struct Mute : Ranked {
-  static constexpr bool reaches(backend::Memory) { return true; }
+struct Mute : Twin {
+  void all_reduce_sum() const;
 };
 struct ThreeActions : Repeat {
   static constexpr int action_count = 3;
@@ -234,8 +217,7 @@ TEST_CASE_TEMPLATE("the gradient is the mean over ranks, summed once, before the
   const auto gradient_and_parameters = [](auto communicator) {
     polyq::Dqn agent(B{}, Network{}, Replay{.capacity = 100}, Sgd{.rate = .25f}, {}, QLearning{},
                      communicator);
-    polyq::Actor actor(agent, env::Vectorized<Repeat, 1>{});
-    for (int step = 0; step < 50; ++step) actor.enqueue_step();
+    test::fill(agent, 50);
     const std::vector<float> before = agent.parameters();
     agent.update();
     std::vector<float> moved = agent.parameters();

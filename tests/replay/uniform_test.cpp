@@ -41,7 +41,7 @@ class Drawn {
     test::HostRows<Pushed> rows;
     for (int step = 0; step < steps; ++step) {
       for (int e = 0; e < N; ++e) {
-        const auto row = float(clock.env_steps + std::uint64_t(e));
+        const auto row = float(clock.rows + std::uint64_t(e));
         for (int o = 0; o < S::O; ++o) {
           rows.observations(o, e) = row + float(o) * 1e5f;
           rows.next(o, e) = row + .5f + float(o) * 1e5f;
@@ -54,7 +54,7 @@ class Drawn {
       pushed_.upload(machine_, rows);
       machine_.upload(clock_.get(), &clock, 1);
       on_.push(machine_, clock_.get(), pushed_.view());
-      clock.env_steps += N;
+      clock.rows += N;
     }
   }
   const std::vector<std::int64_t>& sample() {
@@ -92,7 +92,7 @@ void draw_while_filling(std::int64_t capacity) {
   int wrong = 0, outside = 0;
   for (int step = 0; step < 3 * capacity / N; ++step) {
     drawn.push(1);
-    const auto pushed = std::int64_t(drawn.clock.env_steps);
+    const auto pushed = std::int64_t(drawn.clock.rows);
     const std::int64_t oldest = std::max<std::int64_t>(0, pushed - capacity);
     for (int i = 0; i < 5; ++i, ++drawn.clock.updates) {
       drawn.sample();

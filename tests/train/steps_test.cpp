@@ -173,8 +173,8 @@ void compare_with_parts(const Environments& recorded_in, const Environments& enq
   CHECK(test::clock_of(recorded).updates == 193);
 
   std::vector<polyq::Lane> lanes, expected;
-  steps.actor().download_lanes(lanes);
-  actor.download_lanes(expected);
+  steps.actor().shards()[0].download_lanes(lanes);
+  actor.shards()[0].download_lanes(expected);
   for (int e = 0; e < Environments::count; ++e) {
     CHECK(lanes[e].running_return == expected[e].running_return);
     CHECK(lanes[e].running_length == expected[e].running_length);

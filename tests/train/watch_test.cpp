@@ -85,6 +85,7 @@ struct Run {
   std::string refusal() {
     try {
       step_and_look(10);
+      watch.refuse_faults();
     } catch (const polyq::EnvironmentError& error) {
       return error.what();
     }

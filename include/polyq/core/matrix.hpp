@@ -29,6 +29,12 @@ struct Matrix {
   }
 };
 
+/// The same memory, to be read.
+template <class T, int R, int C, int S>
+POLYQ_HD Matrix<const T, R, C, S> as_const(Matrix<T, R, C, S> matrix) {
+  return {matrix.data};
+}
+
 /// The same memory read with rows and columns exchanged.
 template <class M>
 struct Transposed {

@@ -27,6 +27,7 @@ struct ChooseActions {
   Rule rule;
   math::Schedule exploration;
   std::uint64_t seed;
+  std::uint32_t first_lane;
   const core::Clock* clock;
 
   struct Each {
@@ -35,11 +36,13 @@ struct ChooseActions {
     std::int32_t* actions;
     Rule rule;
     std::uint64_t seed, step;
+    std::uint32_t first_lane;
     float epsilon;
 
     POLYQ_HD void operator()(std::int64_t i) const {
       const int e = int(i);
-      const core::Words draws = core::philox(seed, core::Stream::explore, step, std::uint32_t(e));
+      const core::Words draws =
+          core::philox(seed, core::Stream::explore, step, first_lane + std::uint32_t(e));
       float room[Agent::A];
       const float* values = rule.template values<Agent::A>(outputs.column(e), room);
       actions[i] = math::epsilon_greedy(values, Agent::A, epsilon, core::uniform(draws.word[0]),
@@ -48,8 +51,9 @@ struct ChooseActions {
     }
   };
   POLYQ_HD Each prepare() const {
-    return {observations, kept, outputs,          actions,
-            rule,         seed, clock->env_steps, exploration.at(clock->env_steps)};
+    return {observations,     kept,       outputs,
+            actions,          rule,       seed,
+            clock->env_steps, first_lane, exploration.at(clock->env_steps)};
   }
 };
 
@@ -76,7 +80,7 @@ struct AccountStep {
   const core::Clock* clock;
 
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::uint64_t row = clock->env_steps + std::uint64_t(e);
+    const std::uint64_t row = clock->rows + std::uint64_t(e);
     Lane& lane = lanes[e];
     const float reward = rows.rewards[e], size = reward < 0 ? -reward : reward;
     lane.template look<Observations::rows>(row, reward, rows.observations.column(int(e)),
@@ -101,65 +105,59 @@ class Actor : RefuseEnvironments<Environments, Agent> {
   explicit Actor(Agent&, const Environments&, std::uint64_t = 0) {}
 };
 
-/// Must die before its agent. Enqueues everything, unless the environments wait in their step.
+/// One shard's acting. Must die before its agent.
 template <class Agent, class Environments>
-class Actor<Agent, Environments, true> {
+class ActingShard {
  public:
   static constexpr int N = Environments::count;
   using Machine = typename Agent::Machine;
   using Observations = typename Agent::template Observations<N>;
   using Outputs = typename Agent::template Outputs<N>;
 
-  /// `log_rows`: env steps of which the ends of episodes are remembered.
-  Actor(Agent& agent, const Environments& environments, std::uint64_t log_rows = 1'024)
+  ActingShard(Agent& agent, typename Agent::ShardType& shard, const Environments& environments,
+              std::uint64_t log_rows)
       : agent_(&agent),
+        shard_(&shard),
         log_rows_(std::max<std::uint64_t>(log_rows, N)),
         stage_(agent),
         arena_(agent.machine(), places.all.bytes(), "the actor"),
         log_(agent.machine().template allocate<EpisodeEnd>(log_rows_.n(), "the log of episodes")),
-        environments_(agent.machine(), environments, agent.settings().seed) {
+        environments_(agent.machine(), environments, agent.settings().seed, first_lane()) {
     agent.machine().zero(log_.get(), log_rows_.n() * sizeof(EpisodeEnd));
-    agent.replay().attach(N);
+    shard.replay().attach(N);
     environments_.reset(agent.machine(), agent.clock(), stage_.observations());
   }
 
-  /// One step of every environment, into the replay. Env steps advance by N.
-  void enqueue_step() {
-    enqueue_choose();
-    step_environments();
-    enqueue_store();
-  }
-
-  // The three parts of a step, for environments whose own step cannot be recorded.
   void enqueue_choose() {
     stage_.forward(nn::Role::acting, agent_->online());  // Q(s) [A,N]
     agent_->machine().for_each(
         N, ChooseActions<Agent, Observations, Outputs>{
                stage_.observations(), kept(), stage_.outputs(), stage_.actions(), agent_->rule(),
-               agent_->settings().exploration, agent_->settings().seed, agent_->clock()});
+               agent_->settings().exploration, agent_->settings().seed, first_lane(),
+               agent_->clock()});
   }
   void step_environments() {
     environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
                        AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),
                                                  log_rows_, agent_->clock()});
   }
-  void enqueue_store() {
-    agent_->replay().push(agent_->machine(), agent_->clock(), rows());
-    agent_->machine().for_each(1, core::Tick{agent_->clock(), N, 0});
-  }
+  void enqueue_store() { shard_->replay().push(agent_->machine(), agent_->clock(), rows()); }
+
+  /// This shard's first environment among those of all shards.
+  std::uint32_t first_lane() const { return std::uint32_t(shard_->number() * N); }
 
   /// Copies the lanes' accounts to `lanes` [N]. Waits.
   void download_lanes(std::vector<Lane>& lanes) {
     lanes.resize(N);
     agent_->machine().download(lanes.data(), arena_[places.lanes], N);
   }
-  /// Appends the episodes that ended at rows [first, last), at most log_rows of them. Waits.
-  void download_episodes(std::uint64_t first, std::uint64_t last,
-                         std::vector<EpisodeEnd>& episodes) {
+  /// Copies what ended at rows [first, last), at most log_rows of them, to `ends` [last - first].
+  /// Waits.
+  void download_episodes(std::uint64_t first, std::uint64_t last, std::vector<EpisodeEnd>& ends) {
     fetched_.resize(log_rows_.n());
     agent_->machine().download(fetched_.data(), log_.get(), log_rows_.n());
-    for (std::uint64_t row = first; row < last; ++row)
-      if (fetched_[log_rows_(row)].length != 0) episodes.push_back(fetched_[log_rows_(row)]);
+    ends.resize(last - first);
+    for (std::uint64_t row = first; row < last; ++row) ends[row - first] = fetched_[log_rows_(row)];
   }
 
  private:
@@ -181,12 +179,61 @@ class Actor<Agent, Environments, true> {
   }
 
   Agent* agent_;
+  typename Agent::ShardType* shard_;
   math::Modulo log_rows_;  // a row's place in the log
   Stage<Agent, N> stage_;
   core::Arena<Machine> arena_;
   typename Machine::template Owned<EpisodeEnd> log_;
   typename Environments::template On<Machine> environments_;
   std::vector<EpisodeEnd> fetched_;
+};
+
+/// Must die before its agent. Enqueues everything, unless the environments wait in their step.
+template <class Agent, class Environments>
+class Actor<Agent, Environments, true> {
+  using Shard = ActingShard<Agent, Environments>;
+
+ public:
+  static constexpr int N = Environments::count;  // of one shard
+
+  /// `log_rows`: rows of each shard of which the ends of episodes are remembered. Throws
+  /// SettingsError where one simulator would have to serve several shards.
+  Actor(Agent& agent, const Environments& environments, std::uint64_t log_rows = 1'024)
+      : agent_((check(agent.sharding()), &agent)), shards_(agent.sharding().hosted, [&](int i) {
+          return Shard(agent, agent.shards()[i], environments, log_rows);
+        }) {}
+
+  /// One step of every environment, into the replays. Env steps advance by N a shard of the run.
+  void enqueue_step() {
+    enqueue_choose();
+    step_environments();
+    enqueue_store();
+  }
+
+  // The three parts of a step, for environments whose own step cannot be recorded.
+  void enqueue_choose() {
+    for (Shard& shard : shards_) shard.enqueue_choose();
+  }
+  void step_environments() {
+    for (Shard& shard : shards_) shard.step_environments();
+  }
+  void enqueue_store() {
+    for (Shard& shard : shards_) shard.enqueue_store();
+    agent_->machine().for_each(1, core::Tick{agent_->clock(), N, 0, shard_count()});
+  }
+
+  auto& shards() { return shards_; }
+
+ private:
+  static void check(const Sharding& sharding) {
+    require(Environments::recordable || sharding.hosted == 1, "shards that a rank hosts",
+            sharding.hosted, "1 with a host environment, which serves one shard a rank");
+  }
+  std::uint64_t shard_count() const {
+    return Agent::alone ? 1 : std::uint64_t(agent_->sharding().shards);
+  }
+  Agent* agent_;
+  typename Agent::template OfShards<Shard> shards_;
 };
 
 template <class Agent, class Environments>

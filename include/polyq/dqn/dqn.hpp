@@ -6,13 +6,20 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
 #include "polyq/core/arena.hpp"
+#include "polyq/core/fingerprint.hpp"
+#include "polyq/dqn/agreement.hpp"
 #include "polyq/dqn/composition.hpp"
+#include "polyq/dqn/hosted.hpp"
 #include "polyq/dqn/rule.hpp"
 #include "polyq/dqn/settings.hpp"
+#include "polyq/dqn/shard.hpp"
+#include "polyq/dqn/sharding.hpp"
+#include "polyq/dqn/sum_shards.hpp"
 #include "polyq/dqn/sync_target.hpp"
 
 namespace polyq {
@@ -28,8 +35,10 @@ class Dqn : RefuseComposition<Backend, Network, Replay, Optimizer, Rule, Comm> {
                const Rule& = {}, const Comm& = {}) {}
 };
 
-/// An agent that learns: the networks, the replay, the optimizer, and what an update needs between
-/// them, in one arena. Acting is the Actor's. An agent belongs to the thread that made it.
+/// An agent that learns: the networks, the optimizer and the shards that this rank hosts. Acting is
+/// the Actor's. An agent belongs to the thread that made it. Where there are more ranks, each makes
+/// the same agent and calls the same of it in the same order; a rank that does not, or is lost,
+/// ends as CommError on all, and the agent is of no more use.
 template <class Backend, class Network, class Replay, class Optimizer, class Rule, class Comm>
 class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
  public:
@@ -44,40 +53,52 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   using Observations = typename S::template Observations<Columns>;  // [O, Columns]
   template <int Columns>
   using Outputs = typename S::template Outputs<Columns>;  // [A, Columns] for rules of values
-  using Batch = replay::Batch<Observations<B>>;
+  using ShardType = Shard<Machine, S, Network, Replay, Rule::reads_online_next>;
+  using Batch = typename ShardType::Batch;
+  static constexpr bool alone = std::is_same_v<Comm, comm::None>;
+  template <class T>
+  using OfShards = Hosted<T, alone>;  // one T for each shard that this rank hosts
 
-  /// Throws SettingsError for a setting out of its range, DeviceError when memory is refused.
+  /// Throws SettingsError for a setting out of its range, DeviceError when memory is refused,
+  /// CommError when another rank starts otherwise. Waits for the other ranks.
   explicit Dqn(Backend backend, Network network, Replay replay, Optimizer optimizer,
                DqnSettings settings = {}, Rule rule = {}, Comm comm = {})
       : settings_((settings.check(), rule.check(), settings)),
+        sharding_(sharding_of(settings, comm.rank(), comm.size(), alone)),
         rule_(rule),
         comm_(comm),
         machine_(backend),
         arena_(machine_, places.all.bytes(), "the agent's networks"),
-        replay_(machine_, replay, {settings.discount, settings.seed, settings.reward}),
+        shards_(sharding_.hosted,
+                [&](int i) {
+                  return ShardType(machine_, replay,
+                                   {settings.discount, settings.seed, settings.reward,
+                                    sharding_.first + i, sharding_.shards});
+                }),
+        partials_(machine_.template allocate<float>(gathers() ? P * std::size_t(comm.size()) : 0,
+                                                    "the ranks' gradients")),
         optimizer_(optimizer, arena_[places.optimizer]),
         update_(machine_.record(Update{this})) {
+    fingerprint_.add(core::type_text<Dqn>(), settings, replay, optimizer, rule);
+    comm_.introduce(fingerprint_.value());
     std::vector<float> packed(Network::parameter_count);
     network.initialise(settings.seed, 0, packed.data());
     set_parameters(packed);
+    if constexpr (!alone) require_equal_start(*this);
   }
   Dqn(const Dqn&) = delete;  // the recording holds its address
   Dqn& operator=(const Dqn&) = delete;
 
   /// One update from rows in the replay, by the recording. Enqueues.
-  void update() { update_(); }
+  void update() {
+    comm_.check();
+    update_();
+  }
 
   /// The body of `update`, for those who record a longer cycle: every line enqueues, none waits.
   void enqueue_update() {
-    replay_.sample(machine_, clock(), batch());                               // s, a, R, γ, s′
-    forward(nn::Role::target, target(), batch().next, next(), spare_tape());  // Q⁻(s′)  [A,B]
-    if constexpr (Rule::reads_online_next)                                    // Q(s′)   [A,B]
-      forward(nn::Role::selector, online(), batch().next, next_online(), spare_tape());
-    forward(nn::Role::online, online(), batch().observations, now(), tape());  // Q(s)   [A,B]
-    machine_.for_each(B, head());                   // dL/dQ / B [A,B], δ [B]
-    backward();                                     // dL/dθ     [P]
-    replay_.reprioritize(machine_, batch(), td());  // nothing unless weighted
-    comm_.all_reduce_sum(machine_, gradient(), P);  // nothing for comm::None
+    for (ShardType& shard : shards_) enqueue_gradient(shard);
+    combine();
     optimizer_.step(machine_, online(), gradient(), clock(), sync_target());  // θ, θ⁻  [P]
     machine_.for_each(1, core::Tick{clock(), 0, 1});
   }
@@ -86,12 +107,12 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   template <int N>
   void forward(nn::Role role, const float* parameters, Observations<N> x, Outputs<N> y,
                float* tape) {
-    Network::forward(machine_, parameters, as_const(x), y, tape, pass(role));
+    Network::forward(machine_, parameters, core::as_const(x), y, tape, pass(role));
   }
 
-  /// `now` ← Q(s) of the last batch by the parameters as they are. Enqueues.
-  void enqueue_values() {
-    forward(nn::Role::online, online(), batch().observations, now(), tape());
+  /// The shard's `now` ← Q(s) of its last batch by the parameters as they are. Enqueues.
+  void enqueue_values(ShardType& shard) {
+    forward(nn::Role::online, online(), shard.batch().observations, shard.now(), shard.tape());
   }
 
   /// The largest |reward| that the replay may hold, as it is learned from.
@@ -99,26 +120,24 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   void meet_reward(float raw) { largest_reward_ = std::max(largest_reward_, raw); }
 
   Machine& machine() { return machine_; }
-  auto& replay() { return replay_; }
+  const Comm& comm() const { return comm_; }
   const Rule& rule() const { return rule_; }
   const DqnSettings& settings() const { return settings_; }
+  const Sharding& sharding() const { return sharding_; }
+  const core::Fingerprint& fingerprint() const { return fingerprint_; }
+  OfShards<ShardType>& shards() { return shards_; }
+
+  // Of the first hosted shard.
+  auto& replay() { return shards_[0].replay(); }
+  Batch batch() { return shards_[0].batch(); }
+  float* td() { return shards_[0].td(); }        // δ   [B]
+  Outputs<B> now() { return shards_[0].now(); }  // the output at s [A,B]
 
   // Backend memory, valid as long as the agent; of the last update where it is an update's.
   core::Clock* clock() { return arena_[places.clock]; }
-  float* online() { return arena_[places.online]; }      // θ   [P]
-  float* target() { return arena_[places.target]; }      // θ⁻  [P]
-  float* gradient() { return arena_[places.gradient]; }  // dL/dθ [P]
-  float* td() { return arena_[places.td]; }              // δ   [B]
-  Outputs<B> now() { return {arena_[places.now]}; }      // the output at s [A,B]
-  Batch batch() {
-    return {{arena_[places.observations]},
-            {arena_[places.next_observations]},
-            arena_[places.actions],
-            arena_[places.rewards],
-            arena_[places.discounts],
-            Replay::weighted ? arena_[places.weights] : nullptr,
-            arena_[places.rows]};
-  }
+  float* online() { return arena_[places.online]; }    // θ   [P]
+  float* target() { return arena_[places.target]; }    // θ⁻  [P]
+  float* gradient() { return shards_[0].gradient(); }  // dL/dθ over all shards [P]
 
   /// Without pads, in PyTorch's order: of a span [P] in backend memory, or the online network's.
   /// Waits.
@@ -131,7 +150,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   }
   std::vector<float> parameters() { return parameters(online()); }
 
-  /// Sets both networks; throws SettingsError when the count is not the network's.
+  /// Sets both networks, on this rank; throws SettingsError when the count is not the network's.
   void set_parameters(std::span<const float> packed) {
     require(packed.size() == Network::parameter_count, "number of parameters", packed.size(),
             shown(Network::parameter_count) + ", the network's");
@@ -150,70 +169,76 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
 
   struct Places {
     core::Layout all;
-    core::Place<float> online, target, gradient, optimizer, tape, scratch;
-    core::Place<float> now, next, next_online, slope;  // network outputs, and dL/d(output)
-    core::Place<float> observations, next_observations, rewards, discounts, weights, td;
-    core::Place<std::int32_t> actions;
-    core::Place<std::int64_t> rows;
+    core::Place<float> online, target, optimizer, scratch;
     core::Place<core::Clock> clock;
 
     constexpr Places() {
-      constexpr std::size_t inputs = Storage::activation_size(O, B);
-      constexpr std::size_t outputs = Storage::activation_size(Network::out, B);
-      constexpr std::size_t taped = Network::template tape_size<Storage, B>();
       online = all.place<float>(P);
       target = all.place<float>(P);
-      gradient = all.place<float>(P);
       optimizer = all.place<float>(Optimizer::template On<Machine, S>::state_size);
-      tape = all.place<float>(taped);
-      scratch = all.place<float>(std::max(Network::template scratch_size<Storage, B>(), taped));
-      now = all.place<float>(outputs);
-      next = all.place<float>(outputs);
-      next_online = all.place<float>(Rule::reads_online_next ? outputs : 0);
-      slope = all.place<float>(outputs);
-      observations = all.place<float>(inputs);
-      next_observations = all.place<float>(inputs);
-      rewards = all.place<float>(B);
-      discounts = all.place<float>(B);
-      weights = all.place<float>(Replay::weighted ? B : 0);
-      td = all.place<float>(B);
-      actions = all.place<std::int32_t>(B);
-      rows = all.place<std::int64_t>(B);
+      scratch = all.place<float>(std::max(Network::template scratch_size<Storage, B>(),
+                                          Network::template tape_size<Storage, B>()));
       clock = all.place<core::Clock>(1);
     }
   };
   static constexpr Places places{};
 
-  Outputs<B> next() { return {arena_[places.next]}; }
-  Outputs<B> next_online() { return {arena_[places.next_online]}; }
-  Outputs<B> slope() { return {arena_[places.slope]}; }
-  float* tape() { return arena_[places.tape]; }
+  /// A shard's part of dL/dθ.
+  void enqueue_gradient(ShardType& shard) {
+    const Batch batch = shard.batch();
+    shard.replay().sample(machine_, clock(), batch);  // s, a, R, γ, s′
+    forward(nn::Role::target, target(), batch.next, shard.next(), spare_tape());  // Q⁻(s′) [A,B]
+    if constexpr (Rule::reads_online_next)                                        // Q(s′)  [A,B]
+      forward(nn::Role::selector, online(), batch.next, shard.next_online(), spare_tape());
+    forward(nn::Role::online, online(), batch.observations, shard.now(), shard.tape());  // Q(s)
+    machine_.for_each(B, head(shard));                         // dL/dQ / (B·V) [A,B], δ [B]
+    backward(shard);                                           // dL/dθ     [P]
+    shard.replay().reprioritize(machine_, batch, shard.td());  // nothing unless weighted
+  }
+  /// gradient ← Σ over all shards, on every rank; nothing for comm::None.
+  void combine() {
+    if constexpr (!alone) {
+      sum_shards(machine_, sharding_.hosted, P, [&](int i) { return shards_[i].gradient(); });
+      if (!gathers()) {
+        comm_.all_reduce_sum(machine_, gradient(), P);
+      } else {
+        comm_.all_gather(machine_, gradient(), partials_.get(), P);
+        sum_shards(machine_, comm_.size(), P, [&](int r) { return partials_.get() + r * P; });
+        machine_.for_each_element(P, backend::CopyElement{gradient(), partials_.get()});
+      }
+    }
+  }
+  /// Whether the tree over shards ends in the ranks' partial sums.
+  bool gathers() const {
+    return settings_.reduction == Reduction::reproducible && comm_.size() > 1;
+  }
+
   float* spare_tape() { return arena_[places.scratch]; }  // of a forward that no backward follows
   nn::Pass pass(nn::Role role) { return {role, clock(), settings_.seed}; }
   SyncTarget sync_target() {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
-  rule::Head<Rule, A, Replay::weighted, Outputs<B>, Batch> head() {
-    return {rule_,   now(),   next(), next_online(),
-            batch(), slope(), td(),   1.f / float(B * comm_.size())};
+  rule::Head<Rule, A, Replay::weighted, Outputs<B>, Batch> head(ShardType& shard) {
+    return {rule_,         shard.now(),   shard.next(), shard.next_online(),
+            shard.batch(), shard.slope(), shard.td(),   1.f / float(B * sharding_.shards)};
   }
-  template <class M>
-  static auto as_const(M m) {
-    return core::Matrix<const float, M::rows, M::columns, M::stride>(m);
-  }
-  void backward() {
+  void backward(ShardType& shard) {
     Network::template backward<math::Identity>(
-        machine_, online(), as_const(batch().observations), tape(), as_const(slope()), gradient(),
-        core::Absent{}, arena_[places.scratch], pass(nn::Role::online));
+        machine_, online(), core::as_const(shard.batch().observations), shard.tape(),
+        core::as_const(shard.slope()), shard.gradient(), core::Absent{}, arena_[places.scratch],
+        pass(nn::Role::online));
   }
 
   DqnSettings settings_;
+  Sharding sharding_;
+  core::Fingerprint fingerprint_;
   float largest_reward_ = 0;
   Rule rule_;
   Comm comm_;
   Machine machine_;
   core::Arena<Machine> arena_;
-  typename Replay::template On<Machine, S> replay_;
+  OfShards<ShardType> shards_;
+  typename Machine::template Owned<float> partials_;
   typename Optimizer::template On<Machine, S> optimizer_;
   decltype(std::declval<Machine&>().record(std::declval<Update>())) update_;
 };

@@ -15,7 +15,7 @@ struct Fault {
   bool faulty;
   std::int32_t fault_index;  // of the observation, or `reward_index`
   float fault_value;
-  std::uint64_t fault_row;  // env steps before this one
+  std::uint64_t fault_row;  // rows, or steps of an episode, before this one
   static constexpr std::int32_t reward_index = -1;
 
   /// Looks at a step's reward and at two observations [O]; keeps the first fault ever seen.
@@ -33,7 +33,7 @@ struct Fault {
   }
 
   /// Throws EnvironmentError if there is one, naming environment, lane, env step and index.
-  void refuse(const char* environment, std::size_t lane) const {
+  void refuse(const char* environment, std::uint64_t lane) const {
     if (!faulty) return;
     const std::string what = fault_index == reward_index
                                  ? std::string("reward")

@@ -4,6 +4,7 @@
 #pragma once
 #include <concepts>
 #include <cstdint>
+#include <tuple>
 
 #include "polyq/math/loss.hpp"
 #include "polyq/math/td.hpp"
@@ -62,6 +63,7 @@ struct QLearning : OfValues<Loss> {
   static constexpr bool reads_online_next = false;
   Loss loss;
   constexpr QLearning(Loss l = {}) : loss(l) {}
+  auto fields() const { return std::tie(loss); }
   void check() const { loss.check(); }
 
   template <int A>
@@ -76,6 +78,7 @@ struct DoubleQLearning : OfValues<Loss> {
   static constexpr bool reads_online_next = true;
   Loss loss;
   constexpr DoubleQLearning(Loss l = {}) : loss(l) {}
+  auto fields() const { return std::tie(loss); }
   void check() const { loss.check(); }
 
   template <int A>

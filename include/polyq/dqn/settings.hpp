@@ -2,12 +2,18 @@
 // DqnSettings: the algorithm's numbers. The defaults solve CartPole.
 #pragma once
 #include <cstdint>
+#include <optional>
+#include <tuple>
 
 #include "polyq/core/error.hpp"
 #include "polyq/math/reward.hpp"
 #include "polyq/math/schedule.hpp"
 
 namespace polyq {
+
+/// How the shards' gradients become one: by the communicator's own sum, one shard a rank, or by a
+/// tree over a fixed number of shards, whose bits do not depend on the number of ranks.
+enum class Reduction : std::uint8_t { fast, reproducible };
 
 struct DqnSettings {
   float discount = .99f;   // γ
@@ -16,6 +22,13 @@ struct DqnSettings {
   std::uint64_t target_period_updates = 1;  // updates between two target copies
   float tau = .01f;  // part of the online network in a copy: 1 copies, less is Polyak's average
   math::RewardTransform reward = {};  // what is learned from; raw rewards are what is reported
+  Reduction reduction = Reduction::fast;
+  std::optional<int> shards = {};  // unset: the ranks where fast, 4 where reproducible
+
+  auto fields() const {
+    return std::tie(discount, seed, exploration, target_period_updates, tau, reward, reduction,
+                    shards);
+  }
 
   /// Throws SettingsError.
   void check() const {

@@ -5,6 +5,7 @@
 #include <concepts>
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <type_traits>
 
 #include "polyq/backend/concept.hpp"
@@ -23,6 +24,7 @@ struct Outcome {
 /// little more, so that an agent that stopped is solved on other seeds too.
 struct Goal {
   double solved, stop;
+  auto fields() const { return std::tie(solved, stop); }
 };
 
 /// Settings are members; `reset` and `step` draw only from `random`. An environment may also have
@@ -51,10 +53,13 @@ struct Stepped {
 /// - Source: the Environment or HostEnvironment behind it.
 /// - recordable: step only enqueues; a host simulator's step waits.
 /// - evaluation(): the environments on which greedy episodes run.
-/// - On(machine, environments, seed); reset(machine, clock, observations) starts every lane anew.
+/// - On(machine, environments, seed, first_lane): lanes are numbered over all shards, this shard's
+///   from first_lane on, and draw by that number; reset(machine, clock, observations) starts every
+///   lane anew.
 /// - step(machine, clock, actions, out, after): steps every lane and restarts those that ended.
 ///   The index functor `after` runs behind each lane's step and may read what that lane wrote.
-///   Draws are numbered by the clock's env steps, which the caller advances by `count` a step.
+///   Draws are numbered by the clock's env steps, which the caller advances by `count` or more a
+///   step.
 template <class V, class Machine, class Observations>
 concept EnvironmentsOn = requires(const V& environments, typename V::template On<Machine>& on,
                                   Machine& machine, const core::Clock* clock,
@@ -66,6 +71,8 @@ concept EnvironmentsOn = requires(const V& environments, typename V::template On
   { V::observation_size } -> std::convertible_to<int>;
   { V::action_count } -> std::convertible_to<int>;
   environments.evaluation();
+  requires std::constructible_from<typename V::template On<Machine>, Machine&, const V&,
+                                   std::uint64_t, std::uint32_t>;
   on.reset(machine, clock, observations);
   on.step(machine, clock, actions, out, backend::probe::Each{});
 };

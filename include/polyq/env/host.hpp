@@ -101,9 +101,10 @@ struct Host {
    public:
     static constexpr int N = count, O = observation_size;
 
-    On(Machine& machine, const Host& host, std::uint64_t seed)
+    On(Machine& machine, const Host& host, std::uint64_t seed, std::uint32_t first_lane = 0)
         : simulator_(host.training),
           seed_(seed),
+          first_lane_(first_lane),
           arena_(machine, places.all.bytes(), "a simulator's transfers"),
           told_(1),
           observations_(std::size_t(O) * N),
@@ -159,8 +160,8 @@ struct Host {
 
     void restart(std::uint64_t step) {
       for (int e = 0; e < N; ++e) {
-        const core::Words words =
-            core::philox(seed_, core::Stream::environment_reset, step, std::uint32_t(e));
+        const core::Words words = core::philox(seed_, core::Stream::environment_reset, step,
+                                               first_lane_ + std::uint32_t(e));
         seeds_[e] = std::uint64_t{words.word[1]} << 32 | words.word[0];
       }
       simulator_->reset(ended_, seeds_, observations_);
@@ -172,6 +173,7 @@ struct Host {
 
     Simulator* simulator_;
     std::uint64_t seed_;
+    std::uint32_t first_lane_;
     core::Arena<Machine> arena_;
     Asked<N> asked_;
     std::vector<Told<O, N>> told_;  // one, which may be too large for a stack

@@ -16,10 +16,11 @@ struct ResetLane {
   Observations observations;
   const core::Clock* clock;
   std::uint64_t seed;
+  std::uint32_t first_lane;
 
   POLYQ_HD void operator()(std::int64_t e) const {
     const core::Random random{seed, core::Stream::environment_reset, clock->env_steps,
-                              std::uint32_t(e)};
+                              first_lane + std::uint32_t(e)};
     const typename Env::State state = env.reset(random);
     env.observe(state, observations.column(int(e)));
     states[e] = state;
@@ -37,9 +38,10 @@ struct StepLane {
   const std::int32_t* actions;
   Stepped<Observations> out;
   std::uint64_t seed;
+  std::uint32_t first_lane;
 
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::uint32_t lane = std::uint32_t(e);
+    const std::uint32_t lane = first_lane + std::uint32_t(e);
     typename Env::State state = states[e];
     const Outcome outcome =
         env.step(state, actions[e], {seed, core::Stream::environment_step, clock->env_steps, lane});
@@ -69,20 +71,24 @@ struct Vectorized {
   template <class Machine>
   class On {
    public:
-    On(Machine& machine, const Vectorized& environments, std::uint64_t seed)
+    On(Machine& machine, const Vectorized& environments, std::uint64_t seed,
+       std::uint32_t first_lane = 0)
         : env_(environments.env),
           seed_(seed),
+          first_lane_(first_lane),
           arena_(machine, places.all.bytes(), "the environments' states") {}
 
     template <class Observations>
     void reset(Machine& machine, const core::Clock* clock, Observations observations) {
-      machine.for_each(N, ResetLane<Env, Observations>{env_, states(), observations, clock, seed_});
+      machine.for_each(
+          N, ResetLane<Env, Observations>{env_, states(), observations, clock, seed_, first_lane_});
     }
     template <class Observations, class After>
     void step(Machine& machine, const core::Clock* clock, const std::int32_t* actions,
               Stepped<Observations> out, After after) {
       using Step = StepLane<Env, Observations>;
-      machine.for_each(N, backend::Then{Step{env_, states(), clock, actions, out, seed_}, after});
+      machine.for_each(
+          N, backend::Then{Step{env_, states(), clock, actions, out, seed_, first_lane_}, after});
     }
 
    private:
@@ -96,6 +102,7 @@ struct Vectorized {
 
     Env env_;
     std::uint64_t seed_;
+    std::uint32_t first_lane_;
     core::Arena<Machine> arena_;
   };
 };

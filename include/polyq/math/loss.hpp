@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Losses of a temporal-difference error: the value and its slope.
 #pragma once
+#include <tuple>
+
 #include "polyq/core/config.hpp"
 #include "polyq/core/error.hpp"
 
@@ -32,6 +34,7 @@ struct Huber {
   POLYQ_HD V slope(V error) const {
     return error < V(-delta) ? V(-delta) : error > V(delta) ? V(delta) : error;
   }
+  auto fields() const { return std::tie(delta); }
   void check() const { require(delta > 0, "Huber.delta", delta, "> 0"); }
 };
 

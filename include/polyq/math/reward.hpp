@@ -3,6 +3,7 @@
 // always the environment's own.
 #pragma once
 #include <limits>
+#include <tuple>
 
 #include "polyq/core/config.hpp"
 #include "polyq/core/error.hpp"
@@ -17,6 +18,9 @@ struct RewardTransform {
     const float scaled = reward * scale;
     return scaled < -clip ? -clip : scaled > clip ? clip : scaled;
   }
+  auto fields() const { return std::tie(scale, clip); }
+
+  /// Throws SettingsError.
   void check() const {
     require(scale > 0 && scale < std::numeric_limits<float>::infinity(), "RewardTransform.scale",
             scale, "finite and > 0");

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
+#include <tuple>
 
 #include "polyq/core/config.hpp"
 #include "polyq/core/error.hpp"
@@ -24,6 +25,8 @@ class Schedule {
   static constexpr Schedule exponential(float start, float end, float env_steps) {
     return {Shape::exponential, start, end, env_steps};
   }
+
+  auto fields() const { return std::tie(shape_, start_, end_, env_steps_); }
 
   POLYQ_HD float at(std::uint64_t env_steps) const {
     if (shape_ == Shape::constant) return end_;

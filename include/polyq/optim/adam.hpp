@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#include <tuple>
 
 #include "polyq/math/activation.hpp"
 #include "polyq/math/schedule.hpp"
@@ -17,6 +18,7 @@ struct Adam {
   template <class Machine, class Shapes>
   class On;  // defined below: a nested class cannot hold an unfinished Adam
 
+  auto fields() const { return std::tie(rate, beta1, beta2, epsilon); }
   void check() const {
     constexpr float infinity = std::numeric_limits<float>::infinity();
     rate.check_positive("Adam.rate");

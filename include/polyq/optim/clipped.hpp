@@ -3,6 +3,7 @@
 // of torch.nn.utils.clip_grad_norm_.
 #pragma once
 #include <limits>
+#include <tuple>
 
 #include "polyq/core/error.hpp"
 #include "polyq/math/activation.hpp"
@@ -45,6 +46,8 @@ template <class Inner>
 struct Clipped {
   Inner inner;
   float max_norm = 10;
+
+  auto fields() const { return std::tie(inner, max_norm); }
 
   template <class Machine, class Shapes>
   class On {

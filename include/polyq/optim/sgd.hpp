@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Sgd: stochastic gradient descent with momentum in PyTorch's form, velocity ← μ·velocity + g.
 #pragma once
+#include <tuple>
+
 #include "polyq/math/schedule.hpp"
 #include "polyq/optim/concept.hpp"
 
@@ -13,6 +15,7 @@ struct Sgd {
   template <class Machine, class Shapes>
   class On;  // defined below: a nested class cannot hold an unfinished Sgd
 
+  auto fields() const { return std::tie(rate, momentum); }
   void check() const {
     rate.check_positive("Sgd.rate");
     require(momentum >= 0 && momentum < 1, "Sgd.momentum", momentum, "[0, 1)");

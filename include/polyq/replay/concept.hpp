@@ -12,7 +12,7 @@
 namespace polyq::replay {
 
 /// One step of N environments; Observations is the backend's [O, N]. `next` is the observation
-/// before any reset. Row number = env steps before this step + environment.
+/// before any reset. Row number = rows before this step + environment.
 template <class Observations>
 struct Rows {
   Observations observations, next;
@@ -29,14 +29,17 @@ struct Batch {
   std::int32_t* actions;
   float *rewards, *discounts;
   float* weights;      // of the gradient; only where the replay is `weighted`, else null
-  std::int64_t* rows;  // row numbers, counted from the first env step
+  std::int64_t* rows;  // row numbers, counted from the first env step of the shard
 };
 
-/// What a replay must know of the run: γ, the seed of its draws, the reward that is learned from.
+/// What a replay must know of the run: γ, the seed of its draws, the reward that is learned from,
+/// and which shard of how many it stores. Its capacity is the run's, its part of it 1 / shards; its
+/// draws are numbered behind those of the shards before it.
 struct RunFacts {
   float discount;
   std::uint64_t seed;
   math::RewardTransform reward;
+  int shard = 0, shards = 1;
 };
 
 /// - On(machine, settings, facts) checks the settings (SettingsError) and owns the stored rows.

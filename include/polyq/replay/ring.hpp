@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Ring: the stored rows as columns of one allocation, time-major: row number = env steps + lane.
-// The cursor is the clock's env-step count, so that a recording can push.
+// Ring: the stored rows as columns of one allocation, time-major: row number = rows before this
+// step + lane. The cursor is the clock's count of rows, so that a recording can push.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -46,7 +46,7 @@ struct Push {
   const core::Clock* clock;
 
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::int64_t at = std::int64_t(ring.place(clock->env_steps + std::uint64_t(e)));
+    const std::int64_t at = std::int64_t(ring.place(clock->rows + std::uint64_t(e)));
     for (int o = 0; o < O; ++o) {
       ring.observations[at * O + o] = rows.observations(o, int(e));
       ring.next[at * O + o] = rows.next(o, int(e));
@@ -90,7 +90,7 @@ struct Gather {
     }
   };
   POLYQ_HD Each prepare() const {
-    return {ring, batch, ring.slots(std::int64_t(clock->env_steps)), discount, reward};
+    return {ring, batch, ring.slots(std::int64_t(clock->rows)), discount, reward};
   }
 };
 
@@ -134,7 +134,7 @@ class Ring {
     machine.for_each((Observations::columns + Samples - 1) / Samples, backend::Then{draw, copy});
   }
   std::int64_t capacity() const { return view_.capacity(); }
-  std::uint64_t seed() const { return facts_.seed; }
+  const RunFacts& facts() const { return facts_; }
 
  private:
   struct Columns {

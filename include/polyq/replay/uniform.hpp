@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <limits>
+#include <tuple>
 
 #include "polyq/core/random.hpp"
 #include "polyq/replay/ring.hpp"
@@ -17,16 +18,18 @@ struct DrawRows {
   const core::Clock* clock;
   std::int64_t capacity;
   std::uint64_t seed;
+  std::uint32_t first_block;  // of this shard's draws
 
   struct Each {
     std::int64_t* rows;
     std::int64_t oldest;
     std::uint32_t stored;
     std::uint64_t step, seed;
+    std::uint32_t first_block;
     // Inlined by force: only then several blocks share a vector.
     [[gnu::always_inline]] POLYQ_HD void operator()(std::int64_t block) const {
       const core::Words drawn =
-          core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
+          core::philox(seed, core::Stream::sample, step, first_block + std::uint32_t(block));
       const std::int64_t begin = block * words;
       for (int k = 0; k < words; ++k)
         if (BatchSize % words == 0 || begin + k < BatchSize)
@@ -34,9 +37,9 @@ struct DrawRows {
     }
   };
   POLYQ_HD Each prepare() const {
-    const std::int64_t pushed = std::int64_t(clock->env_steps);
+    const std::int64_t pushed = std::int64_t(clock->rows);
     const std::int64_t stored = pushed < capacity ? pushed : capacity;
-    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed};
+    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed, first_block};
   }
 };
 
@@ -46,12 +49,18 @@ struct Uniform {
   static constexpr int batch_size = BatchSize;
   static constexpr bool weighted = false;
 
-  std::int64_t capacity = 50'000;  // rows; a multiple of the number of environments
+  std::int64_t capacity = 50'000;  // rows, of all shards; a multiple of all environments
 
-  void check() const {
+  auto fields() const { return std::tie(capacity); }
+
+  /// Throws SettingsError.
+  void check(std::int64_t shards = 1) const {
     constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
-    require(capacity >= batch_size && capacity <= most, "Uniform.capacity", capacity,
-            "[" + shown(batch_size) + " (the batch size), " + shown(most) + "]");
+    require(capacity >= batch_size * shards && capacity <= most * shards, "Uniform.capacity",
+            capacity,
+            "[" + shown(batch_size * shards) + " (the batch size), " + shown(most * shards) + "]");
+    require(capacity % shards == 0, "Uniform.capacity", capacity,
+            "a multiple of the number of shards, " + shown(shards));
   }
 
   template <class Machine, class Shapes>
@@ -60,7 +69,7 @@ struct Uniform {
 
    public:
     On(Machine& machine, const Uniform& settings, RunFacts facts)
-        : ring_(machine, (settings.check(), settings.capacity), facts) {}
+        : ring_(machine, (settings.check(facts.shards), settings.capacity / facts.shards), facts) {}
 
     void attach(std::int64_t environments) { ring_.attach(environments); }
 
@@ -71,7 +80,9 @@ struct Uniform {
     /// At least one row must have been pushed when this runs.
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
       using Draw = DrawRows<BatchSize>;
-      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.seed()};
+      constexpr int blocks = (BatchSize + Draw::words - 1) / Draw::words;
+      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.facts().seed,
+                      std::uint32_t(ring_.facts().shard * blocks)};
       ring_.template draw_and_gather<Draw::words>(machine, draw, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}

@@ -10,6 +10,7 @@
 
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
+#include "polyq/dqn/agreement.hpp"
 #include "polyq/dqn/dqn.hpp"
 #include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
@@ -86,19 +87,22 @@ class Evaluator {
         episodes_(N) {}
 
   /// The score of `parameters` [P] on the first `episodes` seeds of a set; the same seeds at every
-  /// call. Waits. Throws EnvironmentError when an episode does not end
-  /// or a number in it is not finite.
+  /// call. The ranks share the episodes; the score is the same on all. Waits. Throws
+  /// EnvironmentError when an episode does not end or a number in it is not finite.
   Score score(SeedSet set, int episodes, const float* parameters) {
     auto& machine = agent_->machine();
     machine.for_each_element(Agent::P, backend::CopyElement{arena_[places.parameters], parameters});
-    double sum = 0, squares = 0;
-    for (int done = 0; done < episodes; done += N) {
+    std::vector<double> returns(episodes, 0.);
+    for (int done = agent_->comm().rank() * N; done < episodes; done += agent_->comm().size() * N) {
       run_wave(std::uint64_t(set) << 56 | std::uint64_t(done) * episode_step_limit);
-      for (int e = 0; e < N && done + e < episodes; ++e) {
-        const double episode_return = episodes_[e].episode_return;
-        sum += episode_return;
-        squares += episode_return * episode_return;
-      }
+      for (int e = 0; e < N && done + e < episodes; ++e)
+        returns[done + e] = episodes_[e].episode_return;
+    }
+    share(agent_->comm(), returns);
+    double sum = 0, squares = 0;
+    for (const double episode_return : returns) {
+      sum += episode_return;
+      squares += episode_return * episode_return;
     }
     const double mean = sum / episodes;
     const double variance = episodes > 1 ? (squares - sum * mean) / (episodes - 1) : 0;
@@ -140,7 +144,7 @@ class Evaluator {
   /// One greedy episode in every lane; draws are numbered from `first_env_step`.
   void run_wave(std::uint64_t first_env_step) {
     auto& machine = agent_->machine();
-    const core::Clock start{first_env_step, 0};
+    const core::Clock start{first_env_step, 0, 0};
     machine.upload(arena_[places.clock], &start, 1);
     machine.zero(arena_[places.episodes], N * sizeof(GreedyEpisode));
     environments_.reset(machine, arena_[places.clock], stage_.observations());

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
 
 #include "polyq/core/error.hpp"
 #include "polyq/env/concept.hpp"
@@ -31,7 +32,13 @@ struct TrainSettings {
   std::optional<env::Goal> goal = {};     // unset: the environment's own, if it names one
   std::uint64_t chunk_env_steps = 1'000;  // at most, between two looks at the run
 
-  /// Throws SettingsError; N is the number of environments that step together.
+  auto fields() const {
+    return std::tie(env_steps, warm_up_env_steps, train_period_env_steps, updates_per_period,
+                    evaluation_period_env_steps, select_episodes, stop_episodes, report_episodes,
+                    early_stop, goal, chunk_env_steps);
+  }
+
+  /// Throws SettingsError; n is the number of environments that step together, of all shards.
   void check(std::uint64_t n) const {
     const std::string multiple = ">= 1 and a multiple of the number of environments, " + shown(n);
     require(env_steps > 0 && env_steps % n == 0, "TrainSettings.env_steps", env_steps, multiple);

@@ -33,6 +33,7 @@ class Steps {
   }
   /// The same, and one update.
   void act_and_update() {
+    agent_->comm().check();
     before();
     last_and_update_();
   }

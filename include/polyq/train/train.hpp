@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <limits>
 #include <optional>
 #include <utility>
@@ -64,40 +65,45 @@ class BestAgent {
 /// One run: its parts and where it stands.
 template <class Agent, class Environments>
 class Run {
-  static constexpr std::uint64_t N = Environments::count;
   using Clock = std::chrono::steady_clock;
   using Evaluation = decltype(std::declval<const Environments&>().evaluation());
 
  public:
   Run(Agent& agent, const Environments& environments, const TrainSettings& settings)
       : agent_(agent),
-        settings_((settings.check(N), settings)),
-        chunk_(std::clamp(settings.chunk_env_steps / N * N, N, settings.env_steps)),
-        steps_(agent, environments, chunk_),
+        shards_(std::uint64_t(agent.sharding().shards)),
+        lanes_(Environments::count * shards_),
+        settings_((settings.check(lanes_), settings)),
+        chunk_(std::clamp(settings.chunk_env_steps / lanes_ * lanes_, lanes_, settings.env_steps)),
+        steps_(agent, environments, chunk_ / shards_),
         watch_(agent, steps_.actor(), Environments::Source::name),
         evaluator_(agent, environments.evaluation()),
         best_(agent),
         goal_(settings.goal ? settings.goal : env::goal_of<typename Environments::Source>()) {
     if (goal_) check(*goal_);
+    core::Fingerprint fingerprint = agent.fingerprint();
+    agent.comm().introduce(fingerprint.add(settings_).value());
     core::Clock now;
     agent.machine().download(&now, agent.clock(), 1);
-    first_row_ = now.env_steps;
+    first_row_ = now.rows;
   }
 
   template <class... Observers>
   TrainResult operator()(Observers&... observers) {
     const auto begin = Clock::now();
-    for (bool going = true; going && result_.env_steps < settings_.env_steps;) {
-      Chunk chunk = run_chunk();
+    while (result_.ending == Ending::budget && result_.env_steps < settings_.env_steps) {
+      Chunk chunk = telling_the_others([&] { return run_chunk(); });
       chunk.seconds = seconds_since(begin);
+      watch_.refuse_faults();
+      Ballot ballot;
       [[maybe_unused]] const auto tell = [&](auto& observer) {
-        if (!lets_go_on(observer, chunk)) result_.ending = Ending::observer;
+        if (!lets_go_on(observer, chunk)) ballot.stop = true;
       };
-      (tell(observers), ...);
+      telling_the_others([&] { (tell(observers), ...); });
+      if (agree(agent_, ballot).stop) result_.ending = Ending::observer;
       refuse_divergence(chunk);
       if (result_.ending == Ending::budget && evaluation_due() && goal_met())
         result_.ending = Ending::goal;
-      going = result_.ending == Ending::budget;
     }
     result_.seconds = seconds_since(begin);
     report();
@@ -107,6 +113,16 @@ class Run {
  private:
   static double seconds_since(Clock::time_point begin) {
     return std::chrono::duration<double>(Clock::now() - begin).count();
+  }
+  /// f(); where it throws, the other ranks are told, that none waits for this one.
+  template <class F>
+  auto telling_the_others(F f) {
+    try {
+      return f();
+    } catch (const std::exception& error) {
+      agent_.comm().abort(error.what());
+      throw;
+    }
   }
   /// Up to the next multiple of the chunk, of the evaluation period, or the end.
   std::uint64_t chunk_end() const {
@@ -118,7 +134,7 @@ class Run {
   Chunk run_chunk() {
     const std::uint64_t begin = result_.env_steps, end = chunk_end();
     while (result_.env_steps < end) {
-      result_.env_steps += N;
+      result_.env_steps += lanes_;
       const std::uint64_t due = settings_.updates_due(result_.env_steps);
       if (result_.updates < due) {
         steps_.act_and_update();
@@ -128,8 +144,9 @@ class Run {
       }
       for (; result_.updates < due; ++result_.updates) agent_.update();
     }
-    agent_.machine().synchronize();
-    Chunk chunk = watch_.look(first_row_ + begin, first_row_ + end, result_.updates > 0);
+    agent_.comm().synchronize(agent_.machine());
+    Chunk chunk =
+        watch_.look(first_row_ + begin / shards_, first_row_ + end / shards_, result_.updates > 0);
     chunk.env_steps = result_.env_steps;
     chunk.total_env_steps = settings_.env_steps;
     chunk.updates = result_.updates;
@@ -171,6 +188,7 @@ class Run {
   }
 
   Agent& agent_;
+  std::uint64_t shards_, lanes_;  // of all ranks
   TrainSettings settings_;
   std::uint64_t chunk_;
   Steps<Agent, Environments> steps_;

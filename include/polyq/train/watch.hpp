@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "polyq/core/error.hpp"
+#include "polyq/dqn/agreement.hpp"
 #include "polyq/math/finite.hpp"
 #include "polyq/train/observer.hpp"
 
@@ -44,25 +45,27 @@ class Watch {
   Watch(Agent& agent, Actor& actor, const char* name)
       : agent_(&agent), actor_(&actor), name_(name) {}
 
-  /// Looks at rows [first, last), the chunk's; `updated`: whether a batch was learned from. Waits.
-  /// Throws EnvironmentError. The chunk's episodes live until the next look.
+  /// Looks at rows [first, last) of every shard of the run, the chunk's; `updated`: whether batches
+  /// were learned from. The same on all ranks. Waits. The chunk's episodes live until the next
+  /// look.
   Chunk look(std::uint64_t first, std::uint64_t last, bool updated) {
-    actor_->download_lanes(lanes_);
-    for (std::size_t e = 0; e < lanes_.size(); ++e) {
-      lanes_[e].refuse(name_, e);
-      agent_->meet_reward(lanes_[e].largest_reward);
-    }
-    episodes_.clear();
-    actor_->download_episodes(first, last, episodes_);
-    for (const EpisodeEnd& end : episodes_) window_[ended_++ % window_.size()] = end.episode_return;
-
+    gather(first, last, updated);
     Chunk chunk{};
-    chunk.exploration = agent_->settings().exploration.at(last);
+    for (const Lane& lane : lanes_) agent_->meet_reward(lane.largest_reward);
+    std::erase_if(episodes_, [](const EpisodeEnd& end) { return end.length == 0; });
+    for (const EpisodeEnd& end : episodes_) window_[ended_++ % window_.size()] = end.episode_return;
+    for (const double value : largest_values_)
+      if (value > chunk.largest_value || std::isnan(value)) chunk.largest_value = float(value);
+    chunk.exploration = agent_->settings().exploration.at(last * shard_count());
     chunk.training_return = training_return();
     chunk.episodes = episodes_;
     chunk.value_bound = value_bound(agent_->largest_reward(), agent_->settings().discount);
-    chunk.largest_value = updated ? largest_value() : 0;
     return chunk;
+  }
+  /// Throws EnvironmentError, on all ranks, when the last look found that an environment broke its
+  /// promise.
+  void refuse_faults() const {
+    for (std::size_t lane = 0; lane < lanes_.size(); ++lane) lanes_[lane].refuse(name_, lane);
   }
   std::uint64_t episodes() const { return ended_; }
 
@@ -75,13 +78,40 @@ class Watch {
   }
 
  private:
-  /// By the parameters as they are now; NaN where any value is not finite.
-  float largest_value() {
+  static constexpr std::uint64_t N = Actor::N;
+  std::uint64_t shard_count() const { return std::uint64_t(agent_->sharding().shards); }
+
+  /// Fills lanes_ [V·N], episodes_, by env step, and largest_values_ [V] of all shards.
+  void gather(std::uint64_t first, std::uint64_t last, bool updated) {
+    const std::uint64_t V = shard_count();
+    lanes_.assign(V * N, {});
+    episodes_.assign((last - first) * V, {});
+    largest_values_.assign(V, 0);
+    for (int i = 0; i < agent_->sharding().hosted; ++i) {
+      auto& shard = agent_->shards()[i];
+      const std::uint64_t number = std::uint64_t(shard.number());
+      const auto env_step = [&](std::uint64_t row) {
+        return row / N * N * V + number * N + row % N;
+      };
+      actor_->shards()[i].download_lanes(fetched_lanes_);
+      for (Lane& lane : fetched_lanes_) lane.fault_row = env_step(lane.fault_row);
+      std::copy(fetched_lanes_.begin(), fetched_lanes_.end(), lanes_.begin() + number * N);
+      actor_->shards()[i].download_episodes(first, last, fetched_episodes_);
+      for (std::uint64_t row = first; row < last; ++row)
+        episodes_[env_step(row) - first * V] = fetched_episodes_[row - first];
+      if (updated) largest_values_[number] = largest_value(shard);
+    }
+    share(agent_->comm(), lanes_);
+    share(agent_->comm(), episodes_);
+    share(agent_->comm(), largest_values_);
+  }
+  /// |Q| in the shard's batch by the parameters as they are now; NaN where any is not finite.
+  float largest_value(typename Agent::ShardType& shard) {
     constexpr int stride = Agent::template Outputs<Agent::B>::stride;
     std::array<float, Agent::A> room;
     outputs_.resize(std::size_t(stride) * Agent::B);
-    agent_->enqueue_values();
-    agent_->machine().download(outputs_.data(), agent_->now().data, outputs_.size());
+    agent_->enqueue_values(shard);
+    agent_->machine().download(outputs_.data(), shard.now().data, outputs_.size());
     float largest = 0;
     for (int b = 0; b < Agent::B; ++b) {
       const float* values = agent_->rule().template values<Agent::A>(
@@ -97,8 +127,9 @@ class Watch {
   Agent* agent_;
   Actor* actor_;
   const char* name_;
-  std::vector<Lane> lanes_;
-  std::vector<EpisodeEnd> episodes_;
+  std::vector<Lane> lanes_, fetched_lanes_;
+  std::vector<EpisodeEnd> episodes_, fetched_episodes_;
+  std::vector<double> largest_values_;
   std::vector<float> outputs_;
   std::array<double, 100> window_{};
   std::uint64_t ended_ = 0;

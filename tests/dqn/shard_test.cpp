@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: MIT
+// Shards: the same parameters bit for bit on 1, 2 and 4 ranks, fast near reproducible, and the
+// gradient of shards that of one large batch.
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <mutex>
+#include <polyq/comm/threads.hpp>
+#include <polyq/dqn/agreement.hpp>
+#include <polyq/env/cart_pole.hpp>
+#include <polyq/env/host.hpp>
+#include <polyq/nn/sequential.hpp>
+#include <polyq/optim/adam.hpp>
+#include <polyq/optim/clipped.hpp>
+#include <polyq/replay/uniform.hpp>
+#include <polyq/train/train.hpp>
+#include <vector>
+
+#include "agents.hpp"
+#include "backends.hpp"
+
+namespace {
+
+using polyq::DqnSettings;
+using polyq::Reduction;
+using polyq::comm::Threads;
+using Network = polyq::nn::Mlp<4, 18, 2>;
+using Optimizer = polyq::optim::Clipped<polyq::optim::Adam>;
+constexpr int N = 2;
+using Environments = polyq::env::Vectorized<polyq::env::CartPole, N>;
+
+template <class B>
+using Agent = polyq::Dqn<B, Network, polyq::replay::Uniform<7>, Optimizer,
+                         polyq::rule::DoubleQLearning<>, Threads>;
+template <class B>
+Agent<B> make_agent(const Threads& ranks, const DqnSettings& settings, float max_norm = 1) {
+  return Agent<B>(B{}, {}, {.capacity = 800}, {{.rate = .01f}, max_norm}, settings, {}, ranks);
+}
+
+/// What a run leaves, by rank 0; all ranks hold the same.
+struct Left {
+  std::vector<float> parameters;
+  polyq::TrainResult result;
+};
+template <class B>
+Left trained(int ranks, const DqnSettings& settings) {
+  Left left;
+  Threads::run(ranks, [&](const Threads& threads) {
+    Agent<B> agent = make_agent<B>(threads, settings);
+    const polyq::TrainResult result = polyq::train(agent, Environments{},
+                                                   {.env_steps = 1'600,
+                                                    .warm_up_env_steps = 160,
+                                                    .train_period_env_steps = 8,
+                                                    .evaluation_period_env_steps = 800,
+                                                    .report_episodes = 25,
+                                                    .chunk_env_steps = 400});
+    if (threads.rank() == 0) left = {agent.parameters(), result};
+  });
+  return left;
+}
+
+/// Fifty updates of four shards from frozen replays, on as many ranks as said.
+template <class B>
+std::vector<float> updated(int ranks, const DqnSettings& settings) {
+  std::vector<float> parameters;
+  Threads::run(ranks, [&](const Threads& threads) {
+    Agent<B> agent = make_agent<B>(threads, settings);
+    polyq::Actor actor(agent, Environments{});
+    for (int step = 0; step < 50; ++step) actor.enqueue_step();
+    for (int update = 0; update < 50; ++update) agent.update();
+    if (threads.rank() == 0) parameters = agent.parameters();
+  });
+  return parameters;
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("reproducible: 1, 2 and 4 ranks leave the same bits and the same account", B,
+                   POLYQ_BACKENDS) {
+  if constexpr (B::memory == polyq::backend::Memory::host) {
+    const DqnSettings settings{.reduction = Reduction::reproducible, .shards = 4};
+    const Left alone = trained<B>(1, settings);
+    CHECK(alone.result.updates == (1'600 - 1 - 160) / 8);
+    CHECK(alone.result.episodes > 10);
+    for (const int ranks : {2, 4}) {
+      CAPTURE(ranks);
+      const Left many = trained<B>(ranks, settings);
+      CHECK(many.parameters == alone.parameters);
+      CHECK(many.result.best_parameters == alone.result.best_parameters);
+      CHECK(many.result.env_steps == alone.result.env_steps);
+      CHECK(many.result.updates == alone.result.updates);
+      CHECK(many.result.episodes == alone.result.episodes);
+      CHECK(many.result.training_return == alone.result.training_return);
+      CHECK(many.result.best.mean == alone.result.best.mean);
+      CHECK(many.result.last.mean == alone.result.last.mean);
+      CHECK(many.result.largest_value == alone.result.largest_value);
+      CHECK(many.result.value_bound == alone.result.value_bound);
+    }
+  }
+}
+
+TEST_CASE_TEMPLATE("fast on 4 ranks is near reproducible with 4 shards on one", B, POLYQ_BACKENDS) {
+  if constexpr (B::memory == polyq::backend::Memory::host) {
+    const std::vector<float> fast = updated<B>(4, {});
+    const std::vector<float> tree =
+        updated<B>(1, {.reduction = Reduction::reproducible, .shards = 4});
+    float worst = 0;
+    for (std::size_t i = 0; i < fast.size(); ++i)
+      worst = std::max(worst, std::abs(fast[i] - tree[i]));
+    CHECK(worst <= 1e-6f);
+    const std::vector<float> alone = updated<B>(1, {});
+    CHECK(alone != fast);  // one shard is another run
+  }
+}
+
+TEST_CASE_TEMPLATE("one shard on Threads is the agent of comm::None, bit for bit", B,
+                   POLYQ_BACKENDS) {
+  if constexpr (B::memory == polyq::backend::Memory::host) {
+    polyq::Dqn none(B{}, Network{}, polyq::replay::Uniform<7>{.capacity = 100},
+                    polyq::optim::Adam{});
+    polyq::Dqn threads(B{}, Network{}, polyq::replay::Uniform<7>{.capacity = 100},
+                       polyq::optim::Adam{}, {}, polyq::rule::QLearning{}, Threads{});
+    polyq::Actor none_actor(none, Environments{}), threads_actor(threads, Environments{});
+    for (int step = 0; step < 100; ++step) {
+      none_actor.enqueue_step();
+      threads_actor.enqueue_step();
+      none.update();
+      threads.update();
+    }
+    CHECK(none.parameters() == threads.parameters());
+  }
+}
+
+TEST_CASE_TEMPLATE("the shards' gradients are summed to the mean over all their samples", B,
+                   POLYQ_BACKENDS) {
+  if constexpr (B::memory == polyq::backend::Memory::host) {
+    const DqnSettings two{.reduction = Reduction::reproducible, .shards = 2};
+    Agent<B> agent = make_agent<B>(Threads{}, two, 1e6f);  // clips nothing
+    polyq::Actor actor(agent, Environments{});
+    for (int step = 0; step < 40; ++step) actor.enqueue_step();
+    agent.update();
+    auto& machine = agent.machine();
+    const auto first = test::downloaded(machine, agent.shards()[0].batch());
+    const auto second = test::downloaded(machine, agent.shards()[1].batch());
+    CHECK(first.rows != second.rows);  // each draws for itself
+    CHECK(agent.shards()[1].number() == 1);
+    // dL/d(bias of an action) = Σ over the samples of that action of δ's slope, 2 δ / (B V).
+    double expected = 0;
+    for (int i = 0; i < 2; ++i) {
+      const auto batch = i == 0 ? first : second;
+      const std::vector<float> td = test::downloaded(machine, agent.shards()[i].td(), 7);
+      for (int b = 0; b < 7; ++b)
+        if (batch.actions[b] == 1) expected += 2 * double(td[std::size_t(b)]) / 14;
+    }
+    const double gradient = agent.parameters(agent.gradient()).back();
+    CHECK(gradient == doctest::Approx(expected).epsilon(1e-5));
+    CHECK(std::abs(gradient) > .01);
+  }
+}
+
+TEST_CASE("capacity is the run's, each shard has its part") {
+  Agent<test::Fast> agent =
+      make_agent<test::Fast>(Threads{}, {.reduction = Reduction::reproducible, .shards = 4});
+  CHECK(agent.sharding().hosted == 4);
+  const auto refused = [](std::int64_t capacity) {
+    Agent<test::Fast>(test::Fast{}, {}, {.capacity = capacity}, {},
+                      {.reduction = Reduction::reproducible}, {}, Threads{});
+  };
+  CHECK_THROWS_WITH_AS(refused(27),
+                       "polyq: Uniform.capacity = 27; allowed: [28 (the batch size), 17179869180]",
+                       polyq::SettingsError);
+  CHECK_THROWS_WITH_AS(
+      refused(30), "polyq: Uniform.capacity = 30; allowed: a multiple of the number of shards, 4",
+      polyq::SettingsError);
+}
