@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // HostMachine: what every machine on host memory shares: its allocations and its transfers.
 #pragma once
+#include <algorithm>
 #include <cstddef>
-#include <cstring>
 #include <limits>
 #include <memory>
 #include <new>
@@ -40,12 +40,12 @@ class HostMachine : public RecordingRule {
   template <class T>
   void upload(T* to, const T* from, std::size_t n) {
     refuse_in_recording("upload");
-    std::memcpy(to, from, n * sizeof(T));
+    std::copy_n(from, n, to);
   }
   template <class T>
   void download(T* to, const T* from, std::size_t n) {
     refuse_in_recording("download");
-    std::memcpy(to, from, n * sizeof(T));
+    std::copy_n(from, n, to);
   }
   void synchronize() { refuse_in_recording("synchronize"); }
 
