@@ -71,3 +71,10 @@ TEST_CASE("a rank that gave up is named before all") {
   CHECK(std::string(error.what()) ==
         "polyq: rank 0: all_reduce_sum of 4610 floats (operation 17): rank 2 gave up: no luck");
 }
+
+TEST_CASE("a rank that gave up says so of itself") {
+  const CommError error = gave_up(3, "no luck");
+  CHECK(error.kind == CommError::Kind::gave_up);
+  CHECK(error.ranks == std::vector{3});
+  CHECK(std::string(error.what()) == "polyq: rank 3 gave up: no luck");
+}

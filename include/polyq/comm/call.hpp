@@ -44,6 +44,11 @@ struct Standing {
   std::string reason;
 };
 
+/// What a rank's own calls throw once it gave up.
+inline CommError gave_up(int rank, const std::string& reason) {
+  return {CommError::Kind::gave_up, "polyq: rank " + shown(rank) + " gave up: " + reason, {rank}};
+}
+
 /// What is wrong with rank `rank`'s call, by where the ranks stand; the unheard are missing. The
 /// first of: a rank gave up; a rank runs or calls something else; ranks are missing.
 inline CommError failure_of(int rank, const Call& call,

@@ -57,9 +57,7 @@ class Transport {
   }
   void abort(const std::string& reason) noexcept {
     if (failure_) return;
-    failure_.emplace(CommError::Kind::gave_up,
-                     "polyq: rank " + shown(rank_) + " gave up: " + reason,
-                     std::vector<int>{rank_});
+    failure_ = gave_up(rank_, reason);
     give_up({last_, reason.empty() ? "no reason given" : reason});
   }
 
