@@ -26,3 +26,15 @@ target_sources(polyq_cuda INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${c
 include(cmake/cuda_standard.cmake)
 target_compile_features(polyq_cuda INTERFACE cxx_std_20 cuda_std_20)
 target_link_libraries(polyq_cuda INTERFACE CUDA::cublas CUDA::cublasLt)
+
+# polyq::nccl: many GPUs, a process each. A program without a .cu links CUDA::cudart beside it; nvcc
+# brings a runtime of its own.
+if(CUDAToolkit_FOUND)
+  include(cmake/find_nccl.cmake)
+endif()
+add_library(polyq_nccl INTERFACE)
+add_library(polyq::nccl ALIAS polyq_nccl)
+set_target_properties(polyq_nccl PROPERTIES EXPORT_NAME nccl)
+target_sources(polyq_nccl INTERFACE FILE_SET HEADERS BASE_DIRS include
+               FILES include/polyq/comm/nccl.hpp)
+target_link_libraries(polyq_nccl INTERFACE polyq polyq_cuda polyq::nccl_library)

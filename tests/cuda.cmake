@@ -6,6 +6,7 @@ target_include_directories(polyq_fake_cuda PRIVATE ${CUDAToolkit_INCLUDE_DIRS})
 target_link_libraries(polyq_fake_cuda PRIVATE polyq_developer)
 
 file(GLOB fake_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} */*_test.cu)
+list(REMOVE_ITEM fake_sources comm/nccl_test.cu)
 foreach(source ${fake_sources})
   string(REGEX REPLACE "/|\\.cu" "_" name ${source})
   string(REGEX REPLACE "_test_$" "" name ${name})
@@ -43,6 +44,15 @@ if(POLYQ_TEST_GPU)
       $<$<COMPILE_LANGUAGE:CUDA>:-diag-suppress=177>)  # names that only a concept asks for
     add_test(NAME gpu_${name} COMMAND gpu_${name})
   endforeach()
+endif()
+
+# NCCL itself, on the real runtime: what it answers without a GPU, and one rank on one.
+if(NCCL_FOUND)
+  add_executable(test_comm_nccl comm/nccl_test.cu)
+  target_link_libraries(test_comm_nccl PRIVATE polyq_test_main polyq_cuda_developer polyq::nccl)
+  add_test(NAME comm_nccl COMMAND test_comm_nccl --test-case-exclude=on*)
+  add_test(NAME gpu_comm_nccl COMMAND test_comm_nccl --test-case=on*)
+  set_tests_properties(gpu_comm_nccl PROPERTIES SKIP_REGULAR_EXPRESSION "skipped: no GPU")
 endif()
 
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)

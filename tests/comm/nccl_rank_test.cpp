@@ -143,7 +143,7 @@ TEST_CASE("a communicator that cannot be made says why") {
   SUBCASE("no id") {
     scripted.script().refused = "make_id";
     CHECK(message_of([] { Connected(); }) ==
-          "polyq: rank 1: making a communicator of 2 ranks: fakeRemote, a rank is gone; NCCL does "
+          "polyq: rank 1: making the communicator of size 2: fakeRemote, a rank is gone; NCCL does "
           "not say which rank is missing; NCCL's last error: no luck on node 7");
   }
   SUBCASE("refused at once") {
@@ -151,9 +151,10 @@ TEST_CASE("a communicator that cannot be made says why") {
     scripted.script().answer = Result::own;
     const auto error = told([] { Connected(); });
     REQUIRE(error);
-    CHECK(std::string(error->what()) ==
-          "polyq: rank 1: making a communicator of 2 ranks: fakeOwn, a wrong argument; NCCL's last "
-          "error: no luck on node 7");
+    CHECK(
+        std::string(error->what()) ==
+        "polyq: rank 1: making the communicator of size 2: fakeOwn, a wrong argument; NCCL's last "
+        "error: no luck on node 7");
     CHECK(error->kind == CommError::Kind::gave_up);
     CHECK(error->ranks == std::vector{1});
     CHECK(scripted.since_begin().empty());  // there was nothing to abort
@@ -172,7 +173,7 @@ TEST_CASE("a communicator that cannot be made says why") {
     scripted.script().last_error = "";
     const std::string message = message_of([] { Connected(); });
     CAPTURE(message);
-    CHECK(message.find("polyq: rank 1: making a communicator of 2 ranks waited 0.05") == 0);
+    CHECK(message.find("polyq: rank 1: making the communicator of size 2 waited 0.05") == 0);
     CHECK(message.ends_with(" s; NCCL does not say which rank is missing"));
     CHECK(scripted.since_begin() == Calls{"abort"});
   }

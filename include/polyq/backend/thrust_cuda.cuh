@@ -172,6 +172,9 @@ class Thrust<thrust::cuda::tag, claims...>::Machine : public RecordingRule,
     places_.clear();
   }
 
+  /// The machine's own, on which others enqueue behind its work, as NCCL does.
+  cudaStream_t stream() const { return stream_.get(); }
+
   template <class F>
   void for_each(std::int64_t n, F f, Place at = Place::current()) {
     run(n, cuda::Each<F>{f}, at);

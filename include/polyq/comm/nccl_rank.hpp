@@ -207,8 +207,7 @@ class NcclRank {
 
   std::string doing(const char* before) const {
     return "polyq: rank " + shown(rank_) + ": " + before +
-           (last_.number == 0 ? "making a communicator of " + shown(size_) + " ranks"
-                              : text_of(last_));
+           (last_.number == 0 ? "making the communicator of size " + shown(size_) : text_of(last_));
   }
   std::string last_words() const {
     const std::string text = Api::last_error(comm_);
