@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The trainer on many GPUs, a process each: torchrun --no-python, srun or mpirun starts it on every
-// one, and each learns from the gradients of all.
+// The trainer on many GPUs, a process each, which srun, mpirun or torchrun --no-python starts: an
+// update sums the gradients of all.
 #include <cstdio>
 #include <polyq/comm/nccl.hpp>
 #include <polyq/cuda.cuh>

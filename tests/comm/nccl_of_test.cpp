@@ -95,9 +95,13 @@ TEST_CASE("the contract holds for 1 to 4 ranks") {
 }
 
 TEST_CASE("the launcher's variables say who and where: NCCL finds the id by its own variable") {
-  const Environment variables{{"RANK", "1"},           {"WORLD_SIZE", "4"},
-                              {"LOCAL_RANK", "3"},     {"MASTER_ADDR", "node1"},
-                              {"MASTER_PORT", "4711"}, {"NCCL_COMM_ID", nullptr}};
+  const Environment variables{{"RANK", "1"},
+                              {"WORLD_SIZE", "4"},
+                              {"LOCAL_RANK", "3"},
+                              {"MASTER_ADDR", "node1"},
+                              {"MASTER_PORT", "4711"},
+                              {"NCCL_COMM_ID", nullptr},
+                              {"TORCHELASTIC_USE_AGENT_STORE", nullptr}};
   CHECK(calls_of([] {
           const Ranks ranks = Ranks::from_environment();
           CHECK(ranks.rank() == 1);
@@ -109,7 +113,7 @@ TEST_CASE("the launcher's variables say who and where: NCCL finds the id by its 
 }
 
 TEST_CASE("a launch says who and where") {
-  const Environment variables{{"NCCL_COMM_ID", nullptr}};
+  const Environment variables{{"NCCL_COMM_ID", nullptr}, {"TORCHELASTIC_USE_AGENT_STORE", nullptr}};
   const comm::Launch two{.rank = 1, .size = 2, .local_rank = 0, .address = "10.0.0.7", .port = 9};
   const auto made = [](const comm::Launch& launch) {
     return calls_of([&] { const Ranks ranks = Ranks::from(launch); })[1];
@@ -122,6 +126,18 @@ TEST_CASE("a launch says who and where") {
   const Environment own{{"NCCL_COMM_ID", "node9:1"}};
   CHECK(made(two) == "make_id at node9:1");
   CHECK(std::getenv("NCCL_COMM_ID") == std::string("node9:1"));
+}
+
+TEST_CASE("where torchrun listens on its port itself, ranks meet beside it") {
+  const Environment variables{{"NCCL_COMM_ID", nullptr}, {"TORCHELASTIC_USE_AGENT_STORE", "True"}};
+  const auto made_at = [](int port) {
+    const comm::Launch launch{.rank = 0, .size = 2, .address = "node1", .port = port};
+    return calls_of([&] { const Ranks ranks = Ranks::from(launch); })[1];
+  };
+  CHECK(made_at(29'500) == "make_id at node1:29501");
+  CHECK(made_at(65'535) == "make_id at node1:65534");
+  const Environment of_its_own{{"TORCHELASTIC_USE_AGENT_STORE", "False"}};
+  CHECK(made_at(29'500) == "make_id at node1:29500");
 }
 
 TEST_CASE("ranks without an address, and a launch that contradicts itself, are refused") {

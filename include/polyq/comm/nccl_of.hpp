@@ -48,7 +48,13 @@ class NcclMeetingPlace {
   static std::string text_of(const Launch& launch) {
     const bool is_ipv6 = launch.address.find(':') != std::string::npos;
     const std::string host = is_ipv6 ? "[" + launch.address + "]" : launch.address;
-    return host + ":" + shown(launch.port);
+    return host + ":" + shown(port_of(launch));
+  }
+  /// torchrun says that it listens on the launch's port itself; NCCL needs another.
+  static int port_of(const Launch& launch) {
+    const char* taken = std::getenv("TORCHELASTIC_USE_AGENT_STORE");
+    if (taken == nullptr || std::strcmp(taken, "True") != 0) return launch.port;
+    return launch.port < 65535 ? launch.port + 1 : launch.port - 1;
   }
   bool set_ = false;
 };
@@ -62,8 +68,9 @@ class NcclOf {
   static NcclOf from_environment(Deadline deadline = default_deadline) {
     return from(find_launch(), deadline);
   }
-  /// Ranks that meet at the launch's address, by NCCL alone: it needs an interface in that
-  /// address's subnet on every host. One rank needs no address. Waits. Throws SettingsError,
+  /// Ranks that meet at the launch's address and port, below torchrun at the port beside it, by
+  /// NCCL alone: it needs an interface in that address's subnet on every host. One rank needs no
+  /// address. Waits. Throws SettingsError,
   /// DeviceError without the device, CommError.
   static NcclOf from(const Launch& launch, Deadline deadline = default_deadline) {
     const NcclMeetingPlace place(launch);
