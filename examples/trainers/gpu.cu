@@ -9,5 +9,5 @@ polyq::backend::ThrustCuda on_gpu(const trainer::Device& device) {
 }
 
 int main(int argc, char** argv) {
-  return trainer::train_cart_pole(argc, argv, "ThrustCuda", on_gpu);
+  return trainer::train_cart_pole(argc, argv, "ThrustCuda", on_gpu, trainer::Alone{});
 }

@@ -12,6 +12,7 @@ volatile std::sig_atomic_t asked_to_end = 0;
 void set_handlers(void (*handler)(int)) {
   std::signal(SIGINT, handler);
   std::signal(SIGTERM, handler);
+  std::signal(SIGUSR1, handler);  // which mpirun and Slurm pass on
 }
 
 }  // namespace

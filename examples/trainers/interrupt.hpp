@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Interrupt: the first SIGINT or SIGTERM asks the run to end, the second ends the program at once.
+// Interrupt: the first SIGINT, SIGTERM or SIGUSR1 asks the run to end, the second ends the program
+// at once.
 #pragma once
 
 namespace trainer {

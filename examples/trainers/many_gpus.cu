@@ -1,28 +1,30 @@
 // SPDX-License-Identifier: MIT
-// The trainer on many GPUs, a process each, which srun, mpirun or torchrun --no-python starts: an
-// update sums the gradients of all.
-#include <cstdio>
+// The trainer on many GPUs, a process each, which mpirun, srun or torchrun --no-python starts.
+#include <polyq/backend/thrust_cuda.cuh>
 #include <polyq/comm/nccl.hpp>
-#include <polyq/cuda.cuh>
 
-using namespace polyq;
+#include "cart_pole.hpp"
 
-int main() {
-  try {
-    const comm::Nccl ranks = comm::Nccl::from_environment();
-    Dqn agent{backend::ThrustCuda{.device = ranks.local_rank()},
-              nn::Mlp<4, 64, 64, 2>{},
-              replay::Uniform<64>{},
-              optim::Adam{},
-              {.seed = 1},
-              rule::QLearning{},
-              ranks};
-    const TrainResult result = train(agent, env::CartPole{});
-    std::printf("rank %d: %s: mean return %.1f\n", ranks.rank(),
-                result.solved ? "solved" : "not solved", result.best.mean);
-    return result.solved ? 0 : 1;
-  } catch (const Error& error) {
-    std::fprintf(stderr, "%s\n", error.what());
-    return 2;
+polyq::backend::ThrustCuda on_gpu(const trainer::Device& device) {
+  return {.device = device.number};
+}
+
+/// The GPU of this process is that of its rank on its host.
+struct NcclRanks {
+  template <class Use>
+  int operator()(trainer::Options options, Use use) const {
+    if (options.launch.size > 1 && options.device.number != 0)
+      throw trainer::UsageError("--device", "cuda:" + polyq::shown(options.device.number),
+                                "cuda; each of several ranks takes the GPU of its local rank");
+    if (options.launch.size > 1) options.device.number = options.launch.local_rank;
+    polyq::comm::Launch launch = options.launch;
+    launch.local_rank = options.device.number;
+    const auto ranks =
+        polyq::comm::Nccl::from(launch, polyq::comm::Deadline(options.deadline_seconds));
+    return use(options, ranks);
   }
+};
+
+int main(int argc, char** argv) {
+  return trainer::train_cart_pole(argc, argv, "ThrustCuda", on_gpu, NcclRanks{});
 }

@@ -120,8 +120,10 @@ class Flags {
     app_.get_formatter()->column_width(42);
     app_.footer(
         "Intervals are env steps. Underscores may stand for hyphens. Exits with 0 when solved, 1\n"
-        "when not, 2 on bad input or a run that failed, 130 when interrupted.");
+        "when not, 2 on bad input or a run that failed, 75 when a rank was lost and all should be\n"
+        "started again, 130 when interrupted.");
     add_run();
+    add_ranks();
     add_learning();
     add_acting();
     add_evaluation();
@@ -151,6 +153,8 @@ class Flags {
       throw UsageError("--config", "''", "a file that can be read");  // CLI11 would read none
     if (target_network_frequency_->empty())
       options_.target_network_frequency = options_.train_frequency;
+    find_launch();
+    make_defaults_whole();
     refuse_early_unsolved();
     if (print_config_) throw Answer{config()};
   }
@@ -164,8 +168,28 @@ class Flags {
     text("--device", device_, "cpu, or a GPU: cuda, cuda:N (compiled in)",
          [this](const std::string& name) { options_.device = device_of(name); });
     number("--seed", options_.seed, "of everything that is drawn");
-    number("--total-timesteps", options_.total_timesteps, "env steps in all");
+    total_timesteps_ = number("--total-timesteps", options_.total_timesteps, "env steps in all");
     size("--num-envs", Compiled::num_envs, "environments that step together");
+  }
+  void add_ranks() {
+    group_ = "Ranks";
+    number("--ranks", options_.ranks, "threads that train one agent together");
+    text("--reduction", reduction_,
+         "fast: a shard a rank; reproducible: the same bits on any ranks",
+         [this](const std::string& name) { options_.reduction = reduction_of(name); });
+    optional_number("--shards", options_.shards,
+                    "batches and replays of an update (default: the ranks; reproducible: 4)");
+    number("--deadline-seconds", options_.deadline_seconds, "how long a rank waits for another");
+    optional_number("--rank", flags_.rank, "of this process (default: as the launcher says)")
+        ->configurable(false);
+    optional_number("--world-size", flags_.size, "number of processes")->configurable(false);
+    optional_number("--local-rank", flags_.local_rank, "of this process on its host")
+        ->configurable(false);
+    add(
+        "--master-addr", [this](const std::string& given) { flags_.address = given; },
+        "host of rank 0", "", "TEXT")
+        ->configurable(false);
+    optional_number("--master-port", flags_.port, "port of rank 0")->configurable(false);
   }
   void add_learning() {
     group_ = "Learning";
@@ -176,7 +200,7 @@ class Flags {
     text("--hidden", hidden_, "sizes of the hidden layers (compiled in)", [](const auto& sizes) {
       refuse_unless_compiled("--hidden", sizes, compiled_hidden(), "POLYQ_TRAINER_HIDDEN");
     });
-    number("--buffer-size", options_.buffer_size, "transitions the replay holds");
+    buffer_size_ = number("--buffer-size", options_.buffer_size, "transitions the replay holds");
     number("--learning-starts", options_.learning_starts, "env steps before the first update");
     number("--train-frequency,--train-freq", options_.train_frequency,
            "env steps from one time of updating to the next");
@@ -204,8 +228,9 @@ class Flags {
   }
   void add_evaluation() {
     group_ = "Evaluation";
-    number("--evaluation-frequency,--eval-freq", options_.evaluation_frequency,
-           "env steps between two evaluations; 0: none");
+    evaluation_frequency_ =
+        number("--evaluation-frequency,--eval-freq", options_.evaluation_frequency,
+               "env steps between two evaluations; 0: none");
     number("--evaluation-episodes,--n-eval-episodes", options_.evaluation_episodes,
            "greedy episodes of the report");
     number("--solved-at", options_.solved_at, "mean return that counts as solved");
@@ -304,6 +329,30 @@ class Flags {
                        "; ./train --device " + name + " builds the other");
     return device;
   }
+  static polyq::Reduction reduction_of(const std::string& name) {
+    if (name == "fast") return polyq::Reduction::fast;
+    if (name == "reproducible") return polyq::Reduction::reproducible;
+    throw UsageError("--reduction", name, "fast, reproducible");
+  }
+  void find_launch() {
+    options_.launch = polyq::comm::find_launch(flags_);
+    const bool cuda = options_.device.kind == Device::Kind::cuda;
+    if (options_.ranks == 1) return;
+    const std::string ranks = text_of(options_.ranks);
+    if (cuda) throw UsageError("--ranks", ranks + " with --device cuda", "1; a GPU is a process");
+    if (options_.launch.size > 1)
+      throw UsageError("--ranks", ranks + " in " + polyq::comm::text(options_.launch), "1");
+  }
+  /// Defaults that no flag gave become whole for the environments of all shards.
+  void make_defaults_whole() {
+    const int shards = std::max(1, shard_count(options_));
+    if (total_timesteps_->empty())
+      options_.total_timesteps = whole_steps(options_.total_timesteps, shards);
+    if (evaluation_frequency_->empty())
+      options_.evaluation_frequency = whole_steps(options_.evaluation_frequency, shards);
+    if (buffer_size_->empty())
+      options_.buffer_size = std::int64_t(whole_steps(std::uint64_t(options_.buffer_size), shards));
+  }
   static Loss loss_of(const std::string& name) {
     if (name == "squared" || name == "mse") return Loss::squared;
     if (name == "huber") return Loss::huber;
@@ -317,6 +366,9 @@ class Flags {
   }
   std::string config() {
     target_network_frequency_->default_str(text_of(options_.target_network_frequency));
+    total_timesteps_->default_str(text_of(options_.total_timesteps));
+    evaluation_frequency_->default_str(text_of(options_.evaluation_frequency));
+    buffer_size_->default_str(text_of(options_.buffer_size));
     return app_.config_to_str(/*default_also=*/true);
   }
 
@@ -324,9 +376,11 @@ class Flags {
   CLI::App app_;
   std::string group_;
   std::string device_ = name_of(options_.device.kind);
-  std::string hidden_ = compiled_hidden(), loss_ = "squared";
+  std::string hidden_ = compiled_hidden(), loss_ = "squared", reduction_ = "fast";
   bool print_config_ = false;
-  CLI::Option* target_network_frequency_ = nullptr;
+  polyq::comm::LaunchFlags flags_;
+  CLI::Option *target_network_frequency_ = nullptr, *total_timesteps_ = nullptr,
+              *evaluation_frequency_ = nullptr, *buffer_size_ = nullptr;
 };
 
 /// The arguments behind the program's name, with flags spelled by hyphens.
@@ -338,6 +392,12 @@ std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
 }
 
 }  // namespace
+
+int shard_count(const Options& options) {
+  const int ranks = std::max(options.ranks, options.launch.size);
+  if (options.reduction == polyq::Reduction::fast) return ranks;
+  return options.shards.value_or(polyq::default_shards);
+}
 
 Options parse(int argc, const char* const* argv, Device::Kind compiled) {
   Options options;

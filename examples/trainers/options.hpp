@@ -4,6 +4,8 @@
 #include <array>
 #include <cstdint>
 #include <optional>
+#include <polyq/comm/launch.hpp>
+#include <polyq/dqn/settings.hpp>
 #include <stdexcept>
 #include <string>
 
@@ -15,9 +17,10 @@ struct Compiled {
   static constexpr std::array hidden{POLYQ_TRAINER_HIDDEN};
 };
 
-/// The least count from `env_steps` on that environments which step together reach exactly.
-constexpr std::uint64_t whole_steps(std::uint64_t env_steps) {
-  constexpr std::uint64_t n = Compiled::num_envs;
+/// The least count from `env_steps` on that the environments of all shards, which step together,
+/// reach exactly.
+constexpr std::uint64_t whole_steps(std::uint64_t env_steps, int shards = 1) {
+  const std::uint64_t n = std::uint64_t(Compiled::num_envs) * std::uint64_t(shards);
   return (env_steps + n - 1) / n * n;
 }
 
@@ -34,7 +37,13 @@ struct Options {
   std::string env = "CartPole-v1";
   Device device;
   std::uint64_t seed = 1;
-  std::uint64_t total_timesteps = whole_steps(50'000);
+  std::uint64_t total_timesteps = whole_steps(50'000);  // unless given, whole for all shards
+
+  int ranks = 1;               // threads of this process
+  polyq::comm::Launch launch;  // of this process among those that a launcher started
+  polyq::Reduction reduction = polyq::Reduction::fast;
+  std::optional<int> shards;
+  double deadline_seconds = 60;
 
   float learning_rate = 2e-3f;
   std::optional<float> learning_rate_end;  // reached at total_timesteps; unset: constant
@@ -74,8 +83,12 @@ struct Answer {
   std::string text;
 };
 
+/// The shards of the run, one a rank unless `--shards` or the reduction says otherwise.
+int shard_count(const Options& options);
+
 /// Throws UsageError for what is no number, no flag, no key or no file, or not compiled in; ranges
-/// of numbers are the library's to check. Throws Answer. `compiled` is what the trainer runs on.
+/// of numbers are the library's to check. Throws Answer, and polyq::SettingsError for what a
+/// launcher says. `compiled` is what the trainer runs on.
 Options parse(int argc, const char* const* argv, Device::Kind compiled);
 
 }  // namespace trainer

@@ -102,6 +102,10 @@ std::string json(const Options& options, const char* backend, const Facts& facts
   object.whole("batch_size", Compiled::batch_size);
   object.raw("hidden", hidden_sizes());
   object.whole("num_envs", Compiled::num_envs);
+  object.whole("ranks", std::uint64_t(facts.ranks));
+  object.whole("shards", std::uint64_t(facts.shards));
+  object.whole("global_batch", std::uint64_t(facts.shards) * Compiled::batch_size);
+  object.text("reduction", options.reduction == polyq::Reduction::fast ? "fast" : "reproducible");
   object.text("backend", backend);
   return object.line();
 }
@@ -110,13 +114,13 @@ bool has_failed(const Facts& facts) {
   return facts.ending == Ending::diverged || facts.ending == Ending::environment_error;
 }
 
+}  // namespace
+
 int exit_code(const Facts& facts) {
   if (has_failed(facts)) return 2;
   if (facts.ending == Ending::interrupted) return 130;  // the shells' number of an interrupt
   return facts.result.solved ? 0 : 1;
 }
-
-}  // namespace
 
 int report(const Options& options, const char* backend, const Facts& facts) {
   if (!has_failed(facts)) std::fputs(lines(options, facts).c_str(), stdout);

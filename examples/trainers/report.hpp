@@ -15,7 +15,11 @@ struct Facts {
   Ending ending;
   polyq::TrainResult result;    // of a run that failed: NaN, or of its last whole chunk
   std::uint64_t weights_fnv1a;  // of the last parameters
+  int ranks, shards;
 };
+
+/// Of the program whose run ended so.
+int exit_code(const Facts& facts);
 
 /// Prints what is known to standard output, the JSON object last, and returns the exit code.
 /// Why a run failed was said before.

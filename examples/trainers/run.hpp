@@ -8,15 +8,15 @@
 #include <exception>
 #include <limits>
 #include <optional>
-#include <polyq/core/hash.hpp>
+#include <polyq/comm/concept.hpp>
+#include <polyq/dqn/agreement.hpp>
 #include <polyq/dqn/dqn.hpp>
 #include <polyq/math/loss.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/train/progress.hpp>
 #include <polyq/train/train.hpp>
-#include <span>
+#include <string>
 #include <utility>
-#include <vector>
 
 #include "interrupt.hpp"
 #include "options.hpp"
@@ -26,19 +26,30 @@
 namespace trainer {
 
 /// What one machine's trainer is made of; everything else comes from the command line.
-template <class Backend, class Network, class Replay, class Environments>
+template <class Backend, class Ranks, class Network, class Replay, class Environments>
 struct Composition {
   const char* backend_name;
   Backend (*backend_on)(const Device&);
+  Ranks with_ranks;  // (options, use): calls use(options, communicator) and returns what it returns
   Network network;
   Replay replay;
   Environments environments;
   static constexpr Device::Kind device =
       Backend::memory == polyq::backend::Memory::device ? Device::Kind::cuda : Device::Kind::cpu;
 };
-template <class Backend, class Network, class Replay, class Environments>
-Composition(const char*, Backend (*)(const Device&), Network, Replay, Environments)
-    -> Composition<Backend, Network, Replay, Environments>;
+template <class Backend, class Ranks, class Network, class Replay, class Environments>
+Composition(const char*, Backend (*)(const Device&), Ranks, Network, Replay, Environments)
+    -> Composition<Backend, Ranks, Network, Replay, Environments>;
+
+/// One rank, and no other.
+struct Alone {
+  template <class Use>
+  int operator()(const Options& options, Use use) const {
+    if (options.launch.size > 1)
+      throw UsageError(text(options.launch) + ", but this trainer is one rank alone");
+    return use(options, polyq::comm::None{});
+  }
+};
 
 /// The run's observer: shows progress, keeps what a failed run leaves, ends an interrupted one.
 class Watcher {
@@ -88,15 +99,15 @@ inline Ending ending_of(const polyq::TrainResult& result) {
 
 template <class Agent>
 Facts facts_of(Agent& agent, Ending ending, polyq::TrainResult result) {
-  const std::vector<float> weights = agent.parameters();
-  return {ending, std::move(result), polyq::core::fnv1a(std::as_bytes(std::span(weights)))};
+  return {ending, std::move(result), polyq::hash_of_parameters(agent), agent.comm().size(),
+          agent.sharding().shards};
 }
 
-/// Of a run that threw `error`, which is told.
+/// Of a run that threw `error` on all ranks, which the first tells.
 template <class Agent>
 Facts failed(Agent& agent, Ending ending, Watcher& watcher, const std::exception& error) {
   watcher.finish();
-  std::fprintf(stderr, "error: %s\n", error.what());
+  if (agent.comm().rank() == 0) std::fprintf(stderr, "error: %s\n", error.what());
   polyq::core::Clock now;
   agent.machine().download(&now, agent.clock(), 1);
   return facts_of(agent, ending, watcher.seen_until(now));
@@ -140,6 +151,18 @@ inline void note_no_updates(const Options& options, const polyq::TrainSettings& 
                polyq::shown(options.train_frequency).c_str());
 }
 
+/// Who trains together, and on how much.
+template <class Agent>
+void note_ranks(const Options& options, const Agent& agent) {
+  const polyq::Sharding& sharding = agent.sharding();
+  if (options.quiet || sharding.shards == 1) return;
+  const std::string ranks = options.launch.size > 1
+                                ? text(options.launch)
+                                : polyq::shown(agent.comm().size()) + " ranks in one process";
+  std::fprintf(stderr, "%s; an update learns from %d shards of %d transitions\n", ranks.c_str(),
+               sharding.shards, Compiled::batch_size);
+}
+
 /// Calls `use` with the optimizer that the options name.
 template <class Use>
 int with_optimizer(const Options& options, Use use) {
@@ -158,24 +181,35 @@ int with_rule(const Options& options, Use use) {
                                      : of_loss(polyq::math::Squared{});
 }
 
-/// Optimizer and rule are types: each choice is an agent of its own, compiled in.
-template <class Parts>
-int run_composed(const Options& options, Parts parts) {
+/// Optimizer and rule are types: each choice is an agent of its own, compiled in. Only the first
+/// rank speaks.
+template <class Parts, class Comm>
+int run_composed(Options options, Parts parts, const Comm& ranks) {
+  options.quiet |= ranks.rank() > 0;
   const polyq::TrainSettings training = train_settings(options);  // first: refuses divisors of 0
   const polyq::DqnSettings settings = dqn_settings(options);
   parts.replay.capacity = options.buffer_size;
   return with_rule(options, [&](auto rule) {
     return with_optimizer(options, [&](auto optimizer) {
-      polyq::Dqn agent{
-          parts.backend_on(options.device), parts.network, parts.replay, optimizer, settings, rule};
+      polyq::Dqn agent{parts.backend_on(options.device),
+                       parts.network,
+                       parts.replay,
+                       optimizer,
+                       settings,
+                       rule,
+                       ranks};
+      note_ranks(options, agent);
       note_target_period(options, settings);
       note_no_updates(options, training);
       listen_for_interrupts();
       const Facts facts = trained(agent, parts.environments, training, options.quiet);
-      return report(options, parts.backend_name, facts);
+      return ranks.rank() == 0 ? report(options, parts.backend_name, facts) : exit_code(facts);
     });
   });
 }
+
+/// sysexits.h's EX_TEMPFAIL: start me again.
+constexpr int exit_start_again = 75;
 
 /// A trainer's main; returns its exit code.
 template <class Parts>
@@ -183,12 +217,17 @@ int run(int argc, const char* const* argv, const Parts& parts) {
   Options options;
   try {
     options = parse(argc, argv, Parts::device);
-    return run_composed(options, parts);
+    return parts.with_ranks(options, [&](const Options& of_rank, const auto& ranks) {
+      return run_composed(of_rank, parts, ranks);
+    });
   } catch (const Answer& answer) {
     std::fputs(answer.text.c_str(), stdout);
     return 0;
   } catch (const polyq::SettingsError& error) {
     std::fprintf(stderr, "error: %s\n", naming_flag(options, error).c_str());
+  } catch (const polyq::CommError& error) {
+    std::fprintf(stderr, "error: %s\n", error.what());
+    if (error.kind == polyq::CommError::Kind::lost) return exit_start_again;
   } catch (const std::exception& error) {
     std::fprintf(stderr, "error: %s\n", error.what());
   }

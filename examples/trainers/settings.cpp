@@ -2,6 +2,7 @@
 // From options to settings: env steps to updates, fractions to env steps, fields to flags.
 #include "settings.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace trainer {
@@ -42,7 +43,8 @@ polyq::TrainSettings train_settings(const Options& options) {
   settings.early_stop = !options.no_early_stop;
   const double stop = settings.early_stop ? options.stop_at : options.solved_at;
   settings.goal = polyq::env::Goal{.solved = options.solved_at, .stop = stop};
-  settings.check(Compiled::num_envs);
+  settings.check(std::uint64_t(Compiled::num_envs) *
+                 std::uint64_t(std::max(1, shard_count(options))));
   return settings;
 }
 
@@ -54,6 +56,8 @@ polyq::DqnSettings dqn_settings(const Options& options) {
       polyq::math::Schedule::linear(options.start_e, options.end_e, exploration_env_steps(options));
   settings.target_period_updates = target_period_updates(options);
   settings.tau = options.tau;
+  settings.reduction = options.reduction;
+  settings.shards = options.shards;
   settings.reward.scale = options.reward_scale;
   if (options.reward_clip != 0) settings.reward.clip = options.reward_clip;
   return settings;
@@ -83,6 +87,9 @@ std::string naming_flag(const Options& options, const polyq::SettingsError& erro
       {"DqnSettings.exploration", is_about(options.start_e) ? "--start-e" : "--end-e"},
       {"DqnSettings.target_period_updates", "--target-network-frequency"},
       {"DqnSettings.tau", "--tau"},
+      {"DqnSettings.shards", "--shards"},
+      {"ranks", "--ranks"},
+      {"deadline in seconds", "--deadline-seconds"},
       {"RewardTransform.scale", "--reward-scale"},
       {"RewardTransform.clip", "--reward-clip"},
       {"Adam.rate", is_about(options.learning_rate) ? "--learning-rate" : "--learning-rate-end"},

@@ -7,6 +7,7 @@
 #include <polyq/nn/sequential.hpp>
 #include <polyq/replay/uniform.hpp>
 
+#include "host_ranks.hpp"
 #include "run.hpp"
 
 using namespace polyq;
@@ -40,6 +41,7 @@ using Replay = replay::Uniform<Compiled::batch_size>;
 backend::Reference on_cpu(const trainer::Device&) { return {}; }
 
 int main(int argc, char** argv) {
-  return trainer::run(
-      argc, argv, trainer::Composition{"Reference", on_cpu, Network{}, Replay{}, Environments{}});
+  return trainer::run(argc, argv,
+                      trainer::Composition{"Reference", on_cpu, trainer::HostRanks{}, Network{},
+                                           Replay{}, Environments{}});
 }

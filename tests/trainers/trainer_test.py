@@ -17,7 +17,7 @@ CPU, FAULTY = (os.path.abspath(path) for path in sys.argv[1:3])
 KEYS = {"env", "seed", "ending", "solved", "env_steps", "updates", "episodes", "train_seconds",
         "mean_return", "last_mean_return", "training_return", "largest_value", "value_bound",
         "weights_fnv1a",
-        "batch_size", "hidden", "num_envs", "backend"}
+        "batch_size", "hidden", "num_envs", "ranks", "shards", "global_batch", "reduction", "backend"}
 SHORT = ["--total-timesteps", "2000"]  # 999 updates of the default settings
 EASY = ["--solved-at", "30", "--stop-at", "30"]  # any machine's rounding gets there
 ENDLESS = ["--total-timesteps", "1000000000", "--no-early-stop"]
@@ -70,6 +70,82 @@ class Trainer(unittest.TestCase):
         if solved is not None:
             self.assertIs(found["solved"], solved)
         return found
+
+
+class Ranks(Trainer):
+    def run_with(self, *arguments):
+        done = train(*SHORT, *EASY, "--json", *arguments)
+        self.assertIn(done.returncode, (0, 1), done.stderr)
+        return self.object(done, "goal" if done.returncode == 0 else "budget"), done.stderr
+
+    def test_one_rank_is_one_shard(self):
+        found, notes = self.run_with()
+        self.assertEqual([found[key] for key in ("ranks", "shards", "global_batch", "reduction")],
+                         [1, 1, 64, "fast"])
+        self.assertNotIn("shards", notes)
+
+    def test_thread_ranks(self):
+        found, notes = self.run_with("--ranks", "2")
+        self.assertEqual([found[key] for key in ("ranks", "shards", "global_batch", "reduction")],
+                         [2, 2, 128, "fast"])
+        self.assertEqual(found["env_steps"] % 2, 0)
+        self.assertIn("2 ranks in one process; an update learns from 2 shards of 64 transitions",
+                      notes)
+        self.assertLessEqual(notes.count("%|"), 2)
+
+    def test_reproducible_ranks_leave_the_same_bits(self):
+        left = []
+        for ranks in ("1", "2", "4"):
+            found, _ = self.run_with("--ranks", ranks, "--reduction", "reproducible")
+            self.assertEqual(found["shards"], 4)
+            self.assertEqual(found["global_batch"], 256)
+            left.append({key: value for key, value in found.items()
+                         if key not in ("ranks", "train_seconds")})
+        self.assertEqual(left[0], left[1])
+        self.assertEqual(left[0], left[2])
+
+    def test_defaults_are_whole_for_any_number_of_ranks(self):
+        found, _ = self.run_with("--ranks", "3", "--total-timesteps", "2001")
+        self.assertEqual(found["shards"], 3)
+        config = self.config("--ranks", "3")
+        self.assertIn("total-timesteps=50001\n", config)
+        self.assertIn("buffer-size=50001\n", config)
+        self.assertIn("evaluation-frequency=1002\n", config)
+
+    def test_a_fault_of_one_ranks_environment_ends_all_alike(self):
+        done = train("--ranks", "2", "--json", trainer=FAULTY)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.object(done, "environment error")
+        self.assertEqual(done.stderr.count("error: "), 1)
+
+    def test_an_interrupt_stops_all_ranks(self):
+        process = subprocess.Popen([CPU, *ENDLESS, "--json", "--ranks", "2"],
+                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(1)
+        process.send_signal(signal.SIGUSR1)
+        output, _ = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130)
+        self.assertEqual(last_object(output)["ending"], "interrupted")
+
+    def test_what_cannot_be_is_refused(self):
+        for arguments, words in {
+                ("--ranks", "0"): ("--ranks", "ranks = 0", "[1, 1024]"),
+                ("--ranks", "x"): ("--ranks x", WHOLE),
+                ("--shards", "4"): ("--shards", "4; allowed: 1, the number of ranks",
+                                    "Reduction::reproducible"),
+                ("--reduction", "reproducible", "--shards", "3"): ("--shards", "powers of two"),
+                ("--reduction", "reproducible", "--ranks", "3"): ("multiple of the number of ranks",),
+                ("--reduction", "slow"): ("--reduction slow", "fast, reproducible"),
+                ("--deadline-seconds", "0"): ("--deadline-seconds", "(0, 1e9]"),
+                ("--ranks", "2", "--total-timesteps", "2001"): ("--total-timesteps", "multiple of",
+                                                                "environments, 2"),
+                ("--ranks", "3", "--buffer-size", "1000"): ("--buffer-size",
+                                                            "multiple of the number of shards, 3"),
+                ("--rank", "1"): ("--world-size",),
+                ("--rank", "2", "--world-size", "2"): ("--rank = 2", "< --world-size, 2"),
+                ("--ranks", "2", "--rank", "0", "--world-size", "2"): ("--ranks 2 in rank 0 of 2",),
+        }.items():
+            self.refused(arguments, *words)
 
 
 class Device(Trainer):

@@ -15,6 +15,9 @@ namespace polyq {
 /// tree over a fixed number of shards, whose bits do not depend on the number of ranks.
 enum class Reduction : std::uint8_t { fast, reproducible };
 
+/// Of a reproducible run that names no number.
+constexpr int default_shards = 4;
+
 struct DqnSettings {
   float discount = .99f;   // γ
   std::uint64_t seed = 1;  // of everything that is drawn

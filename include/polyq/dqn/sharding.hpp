@@ -26,7 +26,7 @@ inline Sharding sharding_of(const DqnSettings& settings, int rank, int ranks, bo
                 "need Reduction::reproducible");
     return {ranks, rank, 1};
   }
-  constexpr int default_shards = 4, most_shards = 1 << 16;
+  constexpr int most_shards = 1 << 16;
   const int shards = settings.shards.value_or(default_shards);
   const bool power = shards >= 1 && shards <= most_shards && (shards & (shards - 1)) == 0;
   require(power, field, shards,
