@@ -22,7 +22,8 @@
 namespace polyq::comm {
 
 /// What threads share: a desk for each. A rank lays its call and its span on its desk and says so
-/// by the call's number; until all have said that they are done, every desk stays as it is.
+/// by the call's number; until all have said that they are done, every desk stays as it is. Either
+/// all ranks carry a call out or none: who comes late must not touch the span of one that left.
 class ThreadGroup {
  public:
   struct alignas(64) Desk {
@@ -34,7 +35,9 @@ class ThreadGroup {
     std::atomic<bool> gave_up{false};
   };
   explicit ThreadGroup(int ranks) : desks(std::size_t(ranks)) {}
+  static constexpr std::uint64_t off = ~std::uint64_t{0};
   std::vector<Desk> desks;
+  std::atomic<std::uint64_t> carried_out{0};  // the last call that is, or `off`
 };
 
 /// One rank's end of a group. Every rank sums a segment of all spans, in the order of ranks.
@@ -105,22 +108,36 @@ class ThreadTransport final : public Transport {
     here.call = call;
     here.span = span;
     here.mine = mine;
-    here.arrived.store(call.number, std::memory_order_release);
     began_ = Clock::now();
-    wait_for_all(call, &ThreadGroup::Desk::arrived);
+    if (group_->carried_out.load(std::memory_order_acquire) == ThreadGroup::off) fail(call);
+    here.arrived.store(call.number, std::memory_order_release);
+    wait_for_all(call, &ThreadGroup::Desk::arrived, [&] {
+      const bool hopeless = any_gave_up() || Clock::now() - began_ > deadline();
+      if (hopeless && settle(call, ThreadGroup::off)) fail(call);
+    });
+    if (!settle(call, call.number)) fail(call);
     for (int r = 0; r < size(); ++r)
       if (desk(r).call != call) fail(call);
   }
-  /// Waits until no rank needs this rank's span any more.
+  /// Waits until no rank needs this rank's span any more, however long: nothing but work delays it.
   void finish(const Call& call) {
     desk(rank()).done.store(call.number, std::memory_order_release);
-    wait_for_all(call, &ThreadGroup::Desk::done);
+    wait_for_all(call, &ThreadGroup::Desk::done, [] {});
   }
-  void wait_for_all(const Call& call, std::atomic<std::uint64_t> ThreadGroup::Desk::*step) {
+  /// Makes it the fate of the call that it is carried out, or off; whether it is that now.
+  bool settle(const Call& call, std::uint64_t fate) {
+    std::uint64_t last = group_->carried_out.load();
+    while (last < call.number)
+      if (group_->carried_out.compare_exchange_weak(last, fate)) return true;
+    return last == fate;
+  }
+  template <class Meanwhile>
+  void wait_for_all(const Call& call, std::atomic<std::uint64_t> ThreadGroup::Desk::*step,
+                    Meanwhile meanwhile) {
     for (int r = 0; r < size(); ++r) {
       for (int turn = 0; (desk(r).*step).load(std::memory_order_acquire) < call.number; ++turn) {
         if (turn < spins) continue;
-        if (any_gave_up() || Clock::now() - began_ > deadline()) fail(call);
+        meanwhile();
         if (turn < spins + yields)
           std::this_thread::yield();
         else
