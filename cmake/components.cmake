@@ -14,6 +14,15 @@ target_compile_definitions(polyq_thrust INTERFACE
   $<$<COMPILE_LANGUAGE:CXX>:THRUST_DEVICE_SYSTEM=THRUST_DEVICE_SYSTEM_CPP>)
 target_link_libraries(polyq_thrust INTERFACE polyq polyq::thrust_headers)
 
+# polyq::mpi: ranks that are processes, by the MPI of the machine.
+include(cmake/find_mpi.cmake)
+add_library(polyq_mpi INTERFACE)
+add_library(polyq::mpi ALIAS polyq_mpi)
+set_target_properties(polyq_mpi PROPERTIES EXPORT_NAME mpi)
+file(GLOB mpi_headers CONFIGURE_DEPENDS include/polyq/comm/mpi*.hpp)
+target_sources(polyq_mpi INTERFACE FILE_SET HEADERS BASE_DIRS include FILES ${mpi_headers})
+target_link_libraries(polyq_mpi INTERFACE polyq MPI::MPI_CXX)
+
 # polyq::cuda: one GPU, by nvcc, as C++20; architectures and every other flag are the user's.
 if(CMAKE_CXX_COMPILER_LOADED OR CMAKE_CUDA_COMPILER_LOADED)  # what CMake's search needs
   find_package(CUDAToolkit 12 QUIET)

@@ -5,7 +5,7 @@ set(package_dir share/cmake/polyq)
 
 install(TARGETS polyq EXPORT polyq-targets FILE_SET HEADERS DESTINATION include)
 install(EXPORT polyq-targets NAMESPACE polyq:: DESTINATION ${package_dir})
-foreach(component thrust cuda nccl)
+foreach(component thrust mpi cuda nccl)
   install(TARGETS polyq_${component} EXPORT polyq-${component}-targets
           FILE_SET HEADERS DESTINATION include)
   install(EXPORT polyq-${component}-targets NAMESPACE polyq:: DESTINATION ${package_dir})
@@ -18,6 +18,7 @@ install(FILES ${PROJECT_BINARY_DIR}/polyq-config.cmake
               ${PROJECT_BINARY_DIR}/polyq-config-version.cmake
               cmake/find_eigen.cmake
               cmake/find_thrust.cmake
+              cmake/find_mpi.cmake
               cmake/find_nccl.cmake
               cmake/cuda_standard.cmake
         DESTINATION ${package_dir})

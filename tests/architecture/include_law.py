@@ -40,7 +40,7 @@ DOORS = [
     (r"(unsupported/)?Eigen/", r"backend/eigen_.*\.hpp"),
     (r"thrust/", r"backend/thrust.*"),
     (r"(cuda|cub|cublas|driver_types|nvtx)", r"backend/cuda_.*|backend/.*\.cuh"),
-    (r"mpi\.h", r"comm/mpi\.hpp"),
+    (r"mpi\.h", r"comm/mpi.*\.hpp"),
     (r"nccl\.h", r"comm/nccl\.hpp"),
     (r"[a-z0-9]+intrin\.h", r"backend/flush_denormals\.hpp"),
 ]
