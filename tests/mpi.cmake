@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-# The tests whose ranks are processes. Not under
+# The tests whose ranks are processes, and what becomes of a job when one of them fails. Not under
 # sanitizers: Open MPI itself leaks and reads uninitialised bytes.
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 set(mpi_environment OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
 set(mpi_command ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none ${MPIEXEC_NUMPROC_FLAG})
 
@@ -13,4 +14,15 @@ foreach(header mpi mpi_peers mpi_session)
     set_tests_properties(comm_${header}_${ranks} PROPERTIES ENVIRONMENT "${mpi_environment}"
                          PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300)
   endforeach()
+endforeach()
+
+add_executable(comm_mpi_faults comm/mpi_faults.cpp)
+target_link_libraries(comm_mpi_faults PRIVATE polyq_developer polyq::mpi)
+target_include_directories(comm_mpi_faults PRIVATE ${CMAKE_CURRENT_SOURCE_DIR})
+foreach(hosts one two)
+  add_test(NAME comm_mpi_faults_${hosts}_host
+           COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/comm/mpi_faults.py ${hosts}
+                   ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:comm_mpi_faults> $<TARGET_FILE:test_comm_mpi>)
+  set_tests_properties(comm_mpi_faults_${hosts}_host PROPERTIES ENVIRONMENT "${mpi_environment}"
+                       PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 SKIP_RETURN_CODE 77)
 endforeach()
