@@ -87,7 +87,7 @@ void work(const std::string& fault, Deadline deadline, Notes& notes, Clock::time
   Reference::Machine machine{{}};
   std::vector<float> gradient(4'610, 1e-3f);
   for (int update = 1; update <= 200 || fault == "link"; ++update) {
-    if (chosen && update == faulty_update) notes.write("fault");
+    if (chosen && update == (fault == "run" ? 1 : faulty_update)) notes.write("fault");
     if (chosen && update == faulty_update && fault == "leave") return;
     began = Clock::now();
     if (update % 10 == 0)

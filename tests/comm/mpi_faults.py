@@ -43,7 +43,7 @@ ONE_HOST = {
     "leave": [Fault(n, OTHER, "rank {last} gave up: it closed its communicator$", None)
               for n in (2, 4)],
     "kill": [Fault(n, FAILED, None, None) for n in (2, 4)],
-    "exit": [Fault(2, FAILED, None, None)],
+    "exit": [Fault(2, OTHER, None, None)],
     "uncaught": [Fault(2, FAILED, MISSING, None)],
 }
 TWO_HOSTS = {

@@ -81,6 +81,14 @@ TEST_CASE("a rank that gave up, or closed in front of the call, is to blame") {
   CHECK(roll.verdict(in(next), "").ranks == std::vector{1});
 }
 
+TEST_CASE("a rank that closed in front of another's call is to blame for a rank behind it too") {
+  RollCall roll(0, 3);
+  roll.hear(1, in(next));
+  roll.hear(2, in(call, 0, Cause::closing, "it closed"));
+  CHECK(roll.knows_why(call));
+  CHECK(roll.verdict(in(call), "").ranks == std::vector{2});
+}
+
 TEST_CASE("a rank that closed behind the call has done its part") {
   RollCall roll(0, 3);
   roll.hear(1, in(call, 0, Cause::closing, "it closed"));

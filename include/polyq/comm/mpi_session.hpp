@@ -18,7 +18,8 @@ namespace polyq::comm {
 /// a failure MPI_Finalize could wait for ever: then the job ends by MPI_Abort when this process
 /// exits, with code 75 where starting again may help (EX_TEMPFAIL of sysexits), else with 2. At its
 /// exit and no earlier, since an error's sentence is often said only when the handles are gone; .3
-/// s behind it, so that the other ranks say theirs too.
+/// s behind it, so that the other ranks say theirs too. A process that exits while it holds a
+/// communicator has failed as well.
 class MpiSession {
  public:
   /// The session of MPI_COMM_WORLD. Throws CommError where MPI has been finalised.
@@ -37,10 +38,13 @@ class MpiSession {
     int provided = 0;
     check(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
     check(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-    owns_ = true;
+    owns_ = open_ = true;
+    std::atexit(end_job);
   }
   ~MpiSession() {
-    if (owns_ && exit_code_ == 0) MPI_Finalize();
+    if (!owns_ || exit_code_ != 0) return;
+    open_ = false;
+    MPI_Finalize();
   }
   MpiSession(const MpiSession&) = delete;
   MpiSession& operator=(const MpiSession&) = delete;
@@ -49,9 +53,7 @@ class MpiSession {
   bool owns() const { return owns_; }
   /// From now on the job cannot end in order. The first failure chooses the exit code.
   void fail(CommError::Kind kind) noexcept {
-    if (!owns_ || exit_code_ != 0) return;
-    exit_code_ = code_of(kind);
-    std::atexit(end_job);
+    if (owns_ && exit_code_ == 0) exit_code_ = code_of(kind);
   }
   static int rank_of(MPI_Comm comm) {
     int rank = 0;
@@ -79,12 +81,19 @@ class MpiSession {
 
  private:
   static void end_job() {
+    if (!open_) return;
+    if (exit_code_ == 0) {
+      std::fprintf(stderr, "polyq: rank %d exits without closing its communicator\n",
+                   rank_of(MPI_COMM_WORLD));
+      exit_code_ = code_of(CommError::Kind::gave_up);
+    }
     std::fflush(nullptr);
     std::this_thread::sleep_for(std::chrono::milliseconds(300));
     MPI_Abort(MPI_COMM_WORLD, exit_code_);
   }
 
   static inline int exit_code_ = 0;
+  static inline bool open_ = false;  // begun here and not finalised
   bool owns_ = false;
 };
 

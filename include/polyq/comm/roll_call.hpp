@@ -50,12 +50,13 @@ class RollCall {
   }
   /// Whether a rank has told what keeps `call` from being completed.
   bool concerns(const Call& call) const {
-    return any([&](const Notice& notice) { return !done_with(notice, call); });
+    return any([&](const Notice& notice) { return !done_with(notice, call.number); });
   }
   /// Whether a rank has told why.
   bool knows_why(const Call& call) const {
+    const std::uint64_t latest = latest_of(call);
     return any(
-        [&](const Notice& notice) { return !done_with(notice, call) && notice.reason[0] != 0; });
+        [&](const Notice& notice) { return !done_with(notice, latest) && notice.reason[0] != 0; });
   }
 
   /// The verdict by this rank's own notice, the same on every rank that heard the same. That a rank
@@ -91,15 +92,23 @@ class RollCall {
     return std::any_of(heard_.begin(), heard_.end(),
                        [&](const auto& notice) { return notice && test(*notice); });
   }
-  /// A rank that closed behind `call` has done its part of it.
-  static bool done_with(const Notice& notice, const Call& call) {
-    return notice.cause == Cause::closing && notice.call.number >= call.number;
+  /// A rank that closed behind call `number` has done its part of it.
+  static bool done_with(const Notice& notice, std::uint64_t number) {
+    return notice.cause == Cause::closing && notice.call.number >= number;
+  }
+  /// The number of the latest call that a rank is known to have begun.
+  std::uint64_t latest_of(const Call& call) const {
+    std::uint64_t latest = call.number;
+    for (const auto& notice : heard_)
+      if (notice) latest = std::max(latest, notice->call.number);
+    return latest;
   }
   Ranks standings(const Call& call) const {
     Ranks ranks(heard_.size());
+    const std::uint64_t latest = latest_of(call);
     for (int r = 0; r < int(ranks.size()); ++r) {
       if (!heard_[r]) continue;
-      if (done_with(*heard_[r], call))
+      if (done_with(*heard_[r], latest))
         ranks[r] = {call, ""};
       else
         ranks[r] = {heard_[r]->call, heard_[r]->reason};
