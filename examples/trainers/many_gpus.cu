@@ -5,6 +5,10 @@
 
 #include "cart_pole.hpp"
 
+#ifdef POLYQ_TRAINER_MPI
+#include <polyq/comm/mpi.hpp>
+#endif
+
 polyq::backend::ThrustCuda on_gpu(const trainer::Device& device) {
   return {.device = device.number};
 }
@@ -17,11 +21,16 @@ struct NcclRanks {
       throw trainer::UsageError("--device", "cuda:" + polyq::shown(options.device.number),
                                 "cuda; each of several ranks takes the GPU of its local rank");
     if (options.launch.size > 1) options.device.number = options.launch.local_rank;
+    const polyq::comm::Deadline deadline(options.deadline_seconds);
+#ifdef POLYQ_TRAINER_MPI
+    if (options.launch.size > 1 && options.launch.address.empty()) {  // mpirun names none
+      const auto processes = polyq::comm::Mpi::world(deadline);
+      return use(options, polyq::comm::Nccl::over(processes, options.device.number, deadline));
+    }
+#endif
     polyq::comm::Launch launch = options.launch;
     launch.local_rank = options.device.number;
-    const auto ranks =
-        polyq::comm::Nccl::from(launch, polyq::comm::Deadline(options.deadline_seconds));
-    return use(options, ranks);
+    return use(options, polyq::comm::Nccl::from(launch, deadline));
   }
 };
 

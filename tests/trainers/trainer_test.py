@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -146,6 +147,99 @@ class Ranks(Trainer):
                 ("--ranks", "2", "--rank", "0", "--world-size", "2"): ("--ranks 2 in rank 0 of 2",),
         }.items():
             self.refused(arguments, *words)
+
+
+@unittest.skipUnless(shutil.which("mpirun"), "mpirun is not installed")
+class OverMpi(Trainer):
+    @staticmethod
+    def runs(process):
+        """Whether a process is there and more than an entry that nobody has waited for."""
+        try:
+            with open(f"/proc/{process}/stat") as stat:
+                return stat.read().rpartition(")")[2].split()[0] != "Z"
+        except FileNotFoundError:
+            return False
+
+    def start(self, ranks, *arguments):
+        environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1",
+                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        process = subprocess.Popen(
+            ["mpirun", "--oversubscribe", "--bind-to", "none", "-n", str(ranks), CPU, *arguments],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment)
+        self.addCleanup(process.kill)
+        return process
+
+    def ranks_of(self, process):
+        """Process numbers of the ranks, once all run."""
+        for _ in range(100):
+            found = subprocess.run(["ps", "-o", "pid=,comm=", "--ppid", str(process.pid)],
+                                   capture_output=True, text=True).stdout.split()
+            ranks = [int(pid) for pid, name in zip(found[::2], found[1::2]) if name == "cpu"]
+            if len(ranks) == 2:
+                time.sleep(1)
+                return ranks
+            time.sleep(.1)
+        self.fail("mpirun started no ranks")
+
+    def test_the_same_bits_as_one_rank(self):
+        arguments = [*SHORT, *EASY, "--json", "--reduction", "reproducible"]
+        alone = self.object(train(*arguments), "goal")
+        for ranks in (2, 4):
+            process = self.start(ranks, *arguments)
+            output, notes = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, notes)
+            found = last_object(output)
+            self.assertEqual(output.count("solved CartPole-v1"), 1)
+            self.assertIn(f"rank 0 of {ranks}, local rank 0, by Open MPI", notes)
+            self.assertEqual(found["ranks"], ranks)
+            for key in set(found) - {"ranks", "train_seconds"}:
+                self.assertEqual(found[key], alone[key], key)
+
+    def test_sigusr1_through_mpirun_stops_all_ranks(self):
+        process = self.start(2, *ENDLESS, "--json")
+        self.ranks_of(process)
+        process.send_signal(signal.SIGUSR1)
+        output, notes = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 130, notes)
+        self.assertEqual([json.loads(line)["ending"] for line in output.splitlines()
+                          if line.startswith("{")], ["interrupted"])
+
+    def test_a_stopped_rank_ends_the_job_with_75_and_its_name(self):
+        process = self.start(2, *ENDLESS, "--deadline-seconds", "2")
+        ranks = self.ranks_of(process)
+        os.kill(ranks[1], signal.SIGSTOP)
+        _, notes = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 75, notes)
+        self.assertIn("missing: rank 1", notes)
+        for rank in ranks:
+            self.assertFalse(self.runs(rank))
+
+    def test_a_killed_rank_ends_the_job(self):
+        process = self.start(2, *ENDLESS)
+        ranks = self.ranks_of(process)
+        begin = time.monotonic()
+        os.kill(ranks[1], signal.SIGKILL)
+        process.communicate(timeout=60)
+        self.assertLess(time.monotonic() - begin, 5)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertFalse(self.runs(ranks[0]))
+
+    def test_other_settings_on_a_rank_are_refused_by_name(self):
+        script = os.path.join(self.folder, "rank.sh")
+        with open(script, "w") as stream:
+            stream.write(f'exec {CPU} --gamma 0.9$OMPI_COMM_WORLD_RANK "$@"\n')
+        environment = {**os.environ, "OMPI_ALLOW_RUN_AS_ROOT": "1",
+                       "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        done = subprocess.run(["mpirun", "--oversubscribe", "-n", "2", "sh", script, *SHORT],
+                              capture_output=True, text=True, timeout=60, env=environment)
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn("runs another program or other settings", done.stderr)
+
+    def test_thread_ranks_inside_are_refused(self):
+        process = self.start(2, "--ranks", "2", *SHORT)
+        _, notes = process.communicate(timeout=60)
+        self.assertEqual(process.returncode, 2, notes)
+        self.assertIn("--ranks 2 in rank ", notes)
 
 
 class Device(Trainer):
