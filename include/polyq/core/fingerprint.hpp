@@ -51,7 +51,7 @@ class Fingerprint {
       if (value) add_one(*value);
     } else if constexpr (requires { value.fields(); }) {
       add_one(type_text<T>());
-      std::apply([this](const auto&... fields) { add(fields...); }, value.fields());
+      std::apply([this](const auto&... fields) { this->add(fields...); }, value.fields());
     } else {
       add_one(type_text<T>());
     }
