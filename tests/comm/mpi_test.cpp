@@ -47,8 +47,8 @@ TEST_CASE("sums of every size follow one order") {
   Reference::Machine machine{{}};
   const int size = world().size();
   const bool tree = size != 3;
-  // around what is sent whole (8192 floats) and in pieces (32768 floats, of a half 65536)
-  for (const std::size_t n : {1, 999, 8'192, 8'193, 20'000, 65'536, 65'600, 300'001}) {
+  // around what four ranks send whole (8192 floats), two (131072), and in pieces (halves of 65536)
+  for (const std::size_t n : {1, 999, 8'192, 8'193, 65'536, 65'600, 131'072, 131'073, 300'001}) {
     CAPTURE(n);
     std::vector<float> span = test::brought_by(world().rank(), n);
     world().all_reduce_sum(machine, span.data(), n);

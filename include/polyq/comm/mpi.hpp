@@ -59,9 +59,9 @@ class MpiTransport final : public Transport {
   void give_up(const Standing& standing) noexcept override { peers_.give_up(standing); }
 
  private:
-  // A span that is sent whole takes half the rounds, one that is halved moves fewer bytes: even at
-  // about 32 KB for 2 and for 4 ranks of one machine.
-  static constexpr std::size_t most_whole_bytes = 32 << 10;
+  // A span that is sent whole takes half the rounds. Between two ranks it is as many bytes as by
+  // halves, and even at 512 KB; between four they are more, and it is even at 32 KB.
+  static constexpr std::size_t most_whole_of_two = 512 << 10, most_whole = 32 << 10;
   static constexpr std::size_t block = 32;  // numbers combined in registers
 
   template <class T, class With>
@@ -69,7 +69,7 @@ class MpiTransport final : public Transport {
     peers_.begin(call);
     if (!std::has_single_bit(unsigned(size())))
       combine_in_order(span, with);
-    else if (span.size_bytes() <= most_whole_bytes)
+    else if (span.size_bytes() <= (size() == 2 ? most_whole_of_two : most_whole))
       combine_whole(span, with);
     else
       combine_halves(span, with, 1);
@@ -79,7 +79,7 @@ class MpiTransport final : public Transport {
   void combine_whole(std::span<T> span, With with) {
     const std::span<T> other = scratch<T>(span.size());
     for (int mask = 1; mask < size(); mask *= 2) {
-      exchange(rank() ^ mask, span, other);
+      exchange(rank() ^ mask, span, other, span.size_bytes());
       add(span, other, with);
     }
   }
@@ -123,13 +123,15 @@ class MpiTransport final : public Transport {
   }
 
   template <class T>
-  void start_exchange(int partner, std::span<T> out, std::span<T> in) {
-    peers_.receive(partner, std::as_writable_bytes(in));
-    peers_.send(partner, std::as_bytes(out));
+  void start_exchange(int partner, std::span<T> out, std::span<T> in,
+                      std::size_t in_pieces_to = MpiPeers::most_in_pieces) {
+    peers_.receive(partner, std::as_writable_bytes(in), in_pieces_to);
+    peers_.send(partner, std::as_bytes(out), in_pieces_to);
   }
   template <class T>
-  void exchange(int partner, std::span<T> out, std::span<T> in) {
-    start_exchange(partner, out, in);
+  void exchange(int partner, std::span<T> out, std::span<T> in,
+                std::size_t in_pieces_to = MpiPeers::most_in_pieces) {
+    start_exchange(partner, out, in, in_pieces_to);
     peers_.wait();
   }
   /// In blocks of a fixed size, which a compiler turns into vectors at -O2.
