@@ -59,8 +59,8 @@ class MpiTransport final : public Transport {
   void give_up(const Standing& standing) noexcept override { peers_.give_up(standing); }
 
  private:
-  // A span that is sent whole takes half the rounds. Between two ranks it is as many bytes as by
-  // halves, and even at 512 KB; between four they are more, and it is even at 32 KB.
+  // A span that is sent whole takes half the rounds. Between two ranks that is as many bytes as by
+  // halves, and faster up to 512 KB; between four it is more bytes, and faster up to 32 KB.
   static constexpr std::size_t most_whole_of_two = 512 << 10, most_whole = 32 << 10;
   static constexpr std::size_t block = 32;  // numbers combined in registers
 
