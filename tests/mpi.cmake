@@ -24,5 +24,5 @@ foreach(hosts one two)
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/comm/mpi_faults.py ${hosts}
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:comm_mpi_faults> $<TARGET_FILE:test_comm_mpi>)
   set_tests_properties(comm_mpi_faults_${hosts}_host PROPERTIES ENVIRONMENT "${mpi_environment}"
-                       PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 SKIP_RETURN_CODE 77)
+                       PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 SKIP_RETURN_CODE 77 LABELS once)
 endforeach()
