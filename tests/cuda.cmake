@@ -30,6 +30,7 @@ endforeach()
 option(POLYQ_TEST_GPU "Build the backend-typed tests for ThrustCuda" OFF)
 if(POLYQ_TEST_GPU)
   file(GLOB typed_sources CONFIGURE_DEPENDS RELATIVE ${CMAKE_CURRENT_SOURCE_DIR} */*_test.cpp)
+  list(FILTER typed_sources EXCLUDE REGEX "^(comm/(mpi|threads|host_ranks)|dqn/shard_)")  # a host's
   foreach(source ${typed_sources})
     file(STRINGS ${source} typed REGEX "POLYQ_BACKENDS" LIMIT_COUNT 1)
     if(NOT typed)

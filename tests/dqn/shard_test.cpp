@@ -161,12 +161,12 @@ TEST_CASE_TEMPLATE("the shards' gradients are summed to the mean over all their 
 }
 
 TEST_CASE("capacity is the run's, each shard has its part") {
-  Agent<test::Fast> agent =
-      make_agent<test::Fast>(Threads{}, {.reduction = Reduction::reproducible, .shards = 4});
+  Agent<polyq::backend::Reference> agent = make_agent<polyq::backend::Reference>(
+      Threads{}, {.reduction = Reduction::reproducible, .shards = 4});
   CHECK(agent.sharding().hosted == 4);
   const auto refused = [](std::int64_t capacity) {
-    Agent<test::Fast>(test::Fast{}, {}, {.capacity = capacity}, {},
-                      {.reduction = Reduction::reproducible}, {}, Threads{});
+    Agent<polyq::backend::Reference>({}, {}, {.capacity = capacity}, {},
+                                     {.reduction = Reduction::reproducible}, {}, Threads{});
   };
   CHECK_THROWS_WITH_AS(refused(27),
                        "polyq: Uniform.capacity = 27; allowed: [28 (the batch size), 17179869180]",
