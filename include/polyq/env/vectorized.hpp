@@ -40,17 +40,18 @@ struct StepLane {
   std::uint64_t seed;
   std::uint32_t first_lane;
 
+  // Computed where it is used: kept over a step's functions it would spill a GPU's registers.
+  POLYQ_HD std::uint32_t lane(std::int64_t e) const { return first_lane + std::uint32_t(e); }
   POLYQ_HD void operator()(std::int64_t e) const {
-    const std::uint32_t lane = first_lane + std::uint32_t(e);
     typename Env::State state = states[e];
-    const Outcome outcome =
-        env.step(state, actions[e], {seed, core::Stream::environment_step, clock->env_steps, lane});
+    const Outcome outcome = env.step(
+        state, actions[e], {seed, core::Stream::environment_step, clock->env_steps, lane(e)});
     env.observe(state, out.next.column(int(e)));
     out.rewards[e] = outcome.reward;
     out.terminated[e] = outcome.terminated;
     out.truncated[e] = outcome.truncated && !outcome.terminated;
     if (outcome.terminated || outcome.truncated)
-      state = env.reset({seed, core::Stream::environment_reset, clock->env_steps + N, lane});
+      state = env.reset({seed, core::Stream::environment_reset, clock->env_steps + N, lane(e)});
     env.observe(state, out.observations.column(int(e)));
     states[e] = state;
   }

@@ -33,8 +33,8 @@ struct Batch {
 };
 
 /// What a replay must know of the run: γ, the seed of its draws, the reward that is learned from,
-/// and which shard of how many it stores. Its capacity is the run's, its part of it 1 / shards; its
-/// draws are numbered behind those of the shards before it.
+/// and which shard of how many it stores. Its capacity is the run's, its part of it 1 / shards; no
+/// two shards share a draw.
 struct RunFacts {
   float discount;
   std::uint64_t seed;

@@ -18,18 +18,17 @@ struct DrawRows {
   const core::Clock* clock;
   std::int64_t capacity;
   std::uint64_t seed;
-  std::uint32_t first_block;  // of this shard's draws
+  int shard;
 
   struct Each {
     std::int64_t* rows;
     std::int64_t oldest;
     std::uint32_t stored;
     std::uint64_t step, seed;
-    std::uint32_t first_block;
     // Inlined by force: only then several blocks share a vector.
     [[gnu::always_inline]] POLYQ_HD void operator()(std::int64_t block) const {
       const core::Words drawn =
-          core::philox(seed, core::Stream::sample, step, first_block + std::uint32_t(block));
+          core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
       const std::int64_t begin = block * words;
       for (int k = 0; k < words; ++k)
         if (BatchSize % words == 0 || begin + k < BatchSize)
@@ -39,7 +38,9 @@ struct DrawRows {
   POLYQ_HD Each prepare() const {
     const std::int64_t pushed = std::int64_t(clock->rows);
     const std::int64_t stored = pushed < capacity ? pushed : capacity;
-    return {rows, pushed - stored, std::uint32_t(stored), clock->updates, seed, first_block};
+    // Shards lie apart in the step's upper bits: a lane of its own would spill a GPU's registers.
+    const std::uint64_t step = clock->updates | std::uint64_t(shard) << 48;
+    return {rows, pushed - stored, std::uint32_t(stored), step, seed};
   }
 };
 
@@ -80,9 +81,7 @@ struct Uniform {
     /// At least one row must have been pushed when this runs.
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
       using Draw = DrawRows<BatchSize>;
-      constexpr int blocks = (BatchSize + Draw::words - 1) / Draw::words;
-      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.facts().seed,
-                      std::uint32_t(ring_.facts().shard * blocks)};
+      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.facts().seed, ring_.facts().shard};
       ring_.template draw_and_gather<Draw::words>(machine, draw, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
