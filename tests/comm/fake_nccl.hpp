@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: MIT
 // FakeNccl: NCCL and CUDA as a communicator calls them, where neither is: ranks are threads, and
-// what a rank's calls answer is scripted. FakeGpu: the host as a GPU whose work stands on a stream.
+// what a rank's calls answer is scripted. As there, work that is recorded holds the communicator:
+// an abort waits for its end. FakeGpu: the host as a GPU whose work stands on a stream.
 #pragma once
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -15,6 +17,7 @@
 #include <polyq/core/error.hpp>
 #include <span>
 #include <string>
+#include <thread>
 #include <vector>
 
 namespace test {
@@ -66,7 +69,8 @@ struct FakeNccl {
     std::string last_error;
     // What it saw.
     bool waits = false;              // for an event
-    std::vector<std::string> calls;  // of NCCL, in order
+    std::vector<std::string> calls;  // of NCCL, in order, but for aborts, of any thread
+    std::shared_ptr<std::atomic<int>> aborts = std::make_shared<std::atomic<int>>(0);
   };
   static Script& script() {
     thread_local Script mine;
@@ -84,14 +88,29 @@ struct FakeNccl {
   struct Communicator {
     std::shared_ptr<Group> group;
     std::unique_ptr<polyq::comm::ThreadTransport> transport;
+    std::shared_ptr<std::atomic<int>> aborts;
     int size, polls = 0;
     Result becomes = Result::success;
+    bool finalized = false;
+    std::atomic<int> held{0};  // by work that is under way or recorded
   };
   using Comm = Communicator*;
   using Stream = const FakeStream*;
   static constexpr Result success = Result::success, in_progress = Result::in_progress;
   static constexpr int forever = 1 << 30;
-  static inline std::atomic<int> alive{0};  // communicators
+  static inline std::atomic<int> alive{0};      // communicators
+  static inline std::atomic<int> undefined{0};  // calls that differ, which NCCL does not compare
+
+  /// Whether all communicators end, aborts too.
+  static bool all_end() {
+    return comes([] { return alive == 0; });
+  }
+  template <class Condition>
+  static bool comes(Condition condition) {
+    for (int turn = 0; turn < 30'000 && !condition(); ++turn)
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return condition();
+  }
 
   static void open_device(int device) {
     script().calls.push_back("open_device " + std::to_string(device));
@@ -109,7 +128,7 @@ struct FakeNccl {
     script().calls.push_back("begin " + std::to_string(size) + " as " + std::to_string(rank));
     if (script().refused == "begin") return script().answer;
     ++alive;
-    comm = new Communicator{nullptr, nullptr, size};
+    comm = new Communicator{nullptr, nullptr, script().aborts, size};
     if (!script().alone) {
       comm->group = group_of(id, size);
       comm->transport = std::make_unique<polyq::comm::ThreadTransport>(
@@ -125,16 +144,21 @@ struct FakeNccl {
     }
     if (script().waits && script().broken == "event") return script().answer;
     if (comm->group && comm->group->joined < comm->size) return in_progress;
+    if (comm->finalized && comm->held > 0) return in_progress;
     return comm->becomes;
   }
-  static Result finalize(Comm comm) { return answer(comm, "finalize"); }
+  static Result finalize(Comm comm) {
+    comm->finalized = true;
+    return answer(comm, "finalize");
+  }
   static void destroy(Comm comm) {
     script().calls.push_back("destroy");
     remove(comm);
   }
   static void abort(Comm comm) {
-    script().calls.push_back("abort");
+    ++*comm->aborts;
     if (comm->transport) comm->transport->abort("aborted");
+    while (comm->held > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     remove(comm);
   }
 
@@ -224,12 +248,16 @@ struct FakeNccl {
   /// Puts what moves on the stream; where the others are gone, the communicator comes to say so.
   template <class Move>
   static void put(Comm comm, Stream stream, Move move) {
-    if (!comm->transport) return;
-    stream->put([comm, move] {
+    ++comm->held;
+    const std::shared_ptr<Communicator> held(comm, [](Comm comm) { --comm->held; });
+    stream->put([held, move] {
       try {
-        move(*comm->transport);
-      } catch (const polyq::CommError&) {
-        comm->becomes = Result::remote;
+        if (held->transport) move(*held->transport);
+      } catch (const polyq::CommError& error) {
+        if (error.kind == polyq::CommError::Kind::differs)
+          ++undefined;
+        else
+          held->becomes = Result::remote;
       }
     });
   }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
 // NcclRank: every way through its states, on scripted answers: calls in progress, refused, broken
-// or without end, devices that fail, and what all later calls say.
+// or without end, devices that fail, recordings that live on, and what all later calls say.
 #include <doctest/doctest.h>
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <polyq/comm/nccl_rank.hpp>
+#include <stdexcept>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "comm/fake_nccl.hpp"
@@ -28,13 +31,17 @@ struct Scripted {
     script().alone = true;
   }
   ~Scripted() {
-    CHECK(FakeNccl::alive == 0);
+    CHECK(FakeNccl::all_end());
     script() = {};
   }
   FakeNccl::Script& script() { return FakeNccl::script(); }
-  Calls since_begin() const {
-    const Calls& calls = FakeNccl::script().calls;
-    return {calls.begin() + 3, calls.end()};  // open_device, make_id, begin
+  int aborts() { return *script().aborts; }
+  /// Once no communicator lives.
+  Calls since_begin() {
+    CHECK(FakeNccl::all_end());
+    Calls calls(script().calls.begin() + 3, script().calls.end());  // open_device, make_id, begin
+    calls.insert(calls.end(), std::size_t(aborts()), "abort");
+    return calls;
   }
 };
 
@@ -43,6 +50,12 @@ constexpr Deadline soon{.05};
 /// Rank 1 of 2 on device 3.
 struct Connected : Rank {
   explicit Connected(Deadline deadline = soon) : Rank(1, 2, 3, deadline) { connect(make_id()); }
+};
+
+/// Keeps what is enqueued, as a graph does.
+struct Recording {
+  std::vector<test::FakeStream::Work> works;
+  const test::FakeStream stream{[this](const auto& work) { works.push_back(work); }};
 };
 
 template <class F>
@@ -298,6 +311,99 @@ TEST_CASE("a close that finds no end aborts") {
   SUBCASE("broken") { scripted.script().broken = "finalize"; }
   { const Connected rank; }
   CHECK(scripted.since_begin() == Calls{"finalize", "abort"});
+}
+
+TEST_CASE("a failure while a recording lives is thrown at once, and unwinding ends the abort") {
+  Scripted scripted;
+  scripted.script().refused = "broadcast";
+  const std::string refused =
+      "polyq: rank 1: broadcast of 5 floats from rank 0 (operation 2): fakeRemote, a rank is gone; "
+      "NCCL does not say which rank is missing";
+  SUBCASE("of the handle too") {
+    CHECK(message_of([] {
+            Connected rank(Deadline(60));
+            Recording recording;
+            rank.all_reduce_sum(nullptr, 7, &recording.stream);
+            rank.broadcast(nullptr, 5, 0, &recording.stream);
+          }) == refused);
+    CHECK(FakeNccl::alive == 0);
+  }
+  SUBCASE("while the handle lives") {
+    Connected rank(Deadline(60));
+    CHECK(message_of([&] {
+            Recording recording;
+            rank.all_reduce_sum(nullptr, 7, &recording.stream);
+            CHECK(message_of([&] { rank.broadcast(nullptr, 5, 0, &recording.stream); }) == refused);
+            check_closed(rank, refused);
+            CHECK(FakeNccl::comes([&] { return scripted.aborts() == 1; }));
+            CHECK(FakeNccl::alive == 1);
+            rank.check();
+          }) == refused);
+    CHECK(FakeNccl::all_end());
+  }
+  CHECK(scripted.since_begin() == Calls{"all_reduce_sum", "broadcast", "abort"});
+}
+
+TEST_CASE("a close waits until the recordings have ended, behind an abort too") {
+  Scripted scripted;
+  std::string end = "destroy";
+  std::optional<Connected> rank(Deadline(60));
+  std::optional<Recording> recording(std::in_place);
+  rank->all_reduce_sum(nullptr, 7, &recording->stream);
+  SUBCASE("without a failure") {}
+  SUBCASE("behind one") {
+    rank->abort("no luck");
+    end = "abort";
+  }
+  std::thread ending([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    recording.reset();
+  });
+  rank.reset();
+  CHECK(FakeNccl::alive == 0);
+  ending.join();
+  const Calls calls = scripted.since_begin();
+  CHECK(calls.front() == "all_reduce_sum");
+  CHECK(calls.back() == end);
+}
+
+TEST_CASE("a close waits no longer than it may for a recording that outlives it") {
+  Scripted scripted;
+  Recording recording;
+  Calls expected{"all_reduce_sum", "abort"};
+  {
+    Connected rank;
+    rank.all_reduce_sum(nullptr, 7, &recording.stream);
+    SUBCASE("behind a failure") { rank.abort("no luck"); }
+    SUBCASE("without one") { expected.insert(expected.begin() + 1, "finalize"); }
+  }
+  CHECK(FakeNccl::alive == 1);
+  recording.works.clear();
+  CHECK(scripted.since_begin() == expected);
+}
+
+TEST_CASE("an exception that ends the handle aborts, since NCCL would not tell the others") {
+  Scripted scripted;
+  SUBCASE("the handle's own") {
+    try {
+      const Connected rank(Deadline(60));
+      throw std::runtime_error("of the user");
+    } catch (const std::runtime_error&) {
+    }
+    CHECK(FakeNccl::alive == 0);
+    CHECK(scripted.since_begin() == Calls{"abort"});
+  }
+  SUBCASE("not one in whose unwinding it lives") {
+    struct Last {
+      ~Last() { const Connected rank; }
+    };
+    try {
+      const Last last;
+      throw std::runtime_error("of the user");
+    } catch (const std::runtime_error&) {
+    }
+    CHECK(scripted.since_begin() == Calls{"finalize", "destroy"});
+  }
 }
 
 TEST_CASE("one rank moves by NCCL and agrees with itself") {

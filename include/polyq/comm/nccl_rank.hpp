@@ -8,6 +8,8 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
+#include <future>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,13 +45,14 @@ class NcclRank {
     Api::open_device(local_rank);
   }
   /// Waits for at most the deadline, also for the end of what was recorded: NCCL keeps what a graph
-  /// holds. So a recording holds a copy of the handle.
+  /// holds. So a recording holds a copy of the handle. Behind an abort it waits for 5 s at most.
+  /// Where an exception ends the handle it aborts: NCCL would not tell the other ranks.
   ~NcclRank() {
     if (comm_ == Comm{}) return;
-    if (comes_to_rest())
+    if (!unwinds() && comes_to_rest())
       Api::destroy(comm_);
     else
-      Api::abort(comm_);
+      drop();
   }
   NcclRank(const NcclRank&) = delete;
   NcclRank& operator=(const NcclRank&) = delete;
@@ -130,6 +133,38 @@ class NcclRank {
     Deadline deadline_;
     Clock::time_point began_ = Clock::now();
     int turn_ = 0;
+  };
+
+  /// An abort on a thread of its own: NCCL raises its flags at once, by which kernels leave, but
+  /// then waits until the last graph that holds the communicator is gone, and those of a caller end
+  /// only by what a failure throws.
+  class Aborting {
+   public:
+    explicit Aborting(Deadline deadline) : limit_(std::min(deadline, Deadline(5))) {}
+    ~Aborting() {
+      if (!thread_.joinable()) return;
+      if (ended_.wait_for(limit_) == std::future_status::ready)
+        thread_.join();
+      else
+        thread_.detach();  // a graph outlives the handle
+    }
+    Aborting(const Aborting&) = delete;
+    Aborting& operator=(const Aborting&) = delete;
+
+    void begin(Comm comm) noexcept {
+      try {
+        std::packaged_task<void()> task([comm] { Api::abort(comm); });  // may outlive this
+        ended_ = task.get_future();
+        thread_ = std::thread(std::move(task));
+      } catch (const std::exception&) {
+        // No thread to be had. Here it might never return; the others have their deadline.
+      }
+    }
+
+   private:
+    Deadline limit_;
+    std::future<void> ended_;
+    std::thread thread_;
   };
 
   void number(Operation operation, std::size_t count, int root) {
@@ -230,8 +265,9 @@ class NcclRank {
     throw error;
   }
   void drop() noexcept {
-    if (comm_ != Comm{}) Api::abort(std::exchange(comm_, Comm{}));
+    if (comm_ != Comm{}) aborting_.begin(std::exchange(comm_, Comm{}));
   }
+  bool unwinds() const noexcept { return std::uncaught_exceptions() > exceptions_; }
   bool comes_to_rest() noexcept {
     Result result = Api::finalize(comm_);
     for (Turns turns(deadline_); result == Api::in_progress && turns.next();)
@@ -241,12 +277,14 @@ class NcclRank {
 
   int rank_, size_, local_rank_;
   Deadline deadline_;
+  int exceptions_ = std::uncaught_exceptions();
   std::uint64_t run_ = 0;
   Call last_;
   std::optional<CommError> failure_;
   Comm comm_{};
   std::optional<typename Api::Block> block_;
   std::optional<typename Api::Event> event_;
+  Aborting aborting_{deadline_};  // ends first: until then kernels may use the block
 };
 
 }  // namespace polyq::comm
