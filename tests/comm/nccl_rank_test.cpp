@@ -186,7 +186,7 @@ TEST_CASE("a communicator that cannot be made says why") {
     scripted.script().last_error = "";
     const std::string message = message_of([] { Connected(); });
     CAPTURE(message);
-    CHECK(message.find("polyq: rank 1: making the communicator of size 2 waited 0.05") == 0);
+    CHECK(message.find("polyq: rank 1: making the communicator of size 2 waited 0.") == 0);
     CHECK(message.ends_with(" s; NCCL does not say which rank is missing"));
     CHECK(scripted.since_begin() == Calls{"abort"});
   }
@@ -223,8 +223,8 @@ TEST_CASE("a call that is never taken ends at the deadline") {
   const test::FakeStream stream;
   const std::string message = message_of([&] { rank.broadcast(nullptr, 5, 0, &stream); });
   CAPTURE(message);
-  CHECK(message.find(
-            "polyq: rank 1: broadcast of 5 floats from rank 0 (operation 1) waited 0.05") == 0);
+  CHECK(message.find("polyq: rank 1: broadcast of 5 floats from rank 0 (operation 1) waited 0.") ==
+        0);
   check_closed(rank, message);
 }
 
@@ -242,7 +242,7 @@ TEST_CASE("a wait for the device ends at the deadline") {
     CHECK(error->ranks.empty());
     CHECK(std::string(error->what())
               .find("polyq: rank 1: synchronize behind all_reduce_sum of 7 floats (operation 1) "
-                    "waited 0.05") == 0);
+                    "waited 0.") == 0);
     check_closed(rank, error->what());
     CHECK(scripted.since_begin() == Calls{"all_reduce_sum", "abort"});
   }
@@ -250,7 +250,7 @@ TEST_CASE("a wait for the device ends at the deadline") {
     scripted.script().hanging = "event";
     const std::string message = message_of([&] { rank.barrier(); });
     CAPTURE(message);
-    CHECK(message.find("polyq: rank 1: barrier (operation 1) waited 0.05") == 0);
+    CHECK(message.find("polyq: rank 1: barrier (operation 1) waited 0.") == 0);
     check_closed(rank, message);
   }
 }
