@@ -12,7 +12,7 @@ foreach(header mpi mpi_peers mpi_session)
     add_test(NAME comm_${header}_${ranks}
              COMMAND ${mpi_command} ${ranks} $<TARGET_FILE:test_comm_${header}>)
     set_tests_properties(comm_${header}_${ranks} PROPERTIES ENVIRONMENT "${mpi_environment}"
-                         PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300)
+                         PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 LABELS once)
   endforeach()
 endforeach()
 

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <cstdint>
+#include <cstring>
 #include <mutex>
 #include <polyq/comm/threads.hpp>
 #include <polyq/dqn/agreement.hpp>
@@ -50,18 +51,23 @@ std::vector<std::string> told(int ranks, F f) {
 }  // namespace
 
 TEST_CASE("each rank's own elements reach all") {
-  struct Two {
+  struct Padded {
     double value;
-    std::uint32_t count, of;
+    std::uint32_t of;  // four bytes follow
   };
   Threads::run(3, [](const Threads& ranks) {
-    std::vector<Two> all(3, Two{});
-    all[std::size_t(ranks.rank())] = {-1.5 * ranks.rank(), 7, std::uint32_t(ranks.rank())};
-    polyq::share(ranks, all);
-    for (int r = 0; r < 3; ++r) {
-      CHECK(all[std::size_t(r)].value == -1.5 * r);
-      CHECK(all[std::size_t(r)].count == 7);
-      CHECK(all[std::size_t(r)].of == std::uint32_t(r));
+    std::vector<Padded> all(6);
+    std::memset(static_cast<void*>(all.data()), 0xff, all.size() * sizeof(Padded));
+    const auto is_mine = [&](std::size_t i) { return int(i) / 2 == ranks.rank(); };
+    for (std::size_t i = 0; i < 6; ++i)
+      if (is_mine(i)) {
+        all[i].value = -1.5 * double(i);
+        all[i].of = std::uint32_t(i);
+      }
+    polyq::share(ranks, all, is_mine);
+    for (std::size_t i = 0; i < 6; ++i) {
+      CHECK(all[i].value == -1.5 * double(i));
+      CHECK(all[i].of == i);
     }
   });
 }

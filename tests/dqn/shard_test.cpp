@@ -168,9 +168,10 @@ TEST_CASE("capacity is the run's, each shard has its part") {
     Agent<polyq::backend::Reference>({}, {}, {.capacity = capacity}, {},
                                      {.reduction = Reduction::reproducible}, {}, Threads{});
   };
-  CHECK_THROWS_WITH_AS(refused(27),
-                       "polyq: Uniform.capacity = 27; allowed: [28 (the batch size), 17179869180]",
-                       polyq::SettingsError);
+  CHECK_THROWS_WITH_AS(
+      refused(27),
+      "polyq: Uniform.capacity = 27; allowed: [28 (the batches of all shards), 17179869180]",
+      polyq::SettingsError);
   CHECK_THROWS_WITH_AS(
       refused(30), "polyq: Uniform.capacity = 30; allowed: a multiple of the number of shards, 4",
       polyq::SettingsError);

@@ -159,11 +159,13 @@ class MpiTransport final : public Transport {
 /// belongs to the thread that made it, and its last copy waits until all ranks close theirs.
 /// A rank that throws out of its part, or leaves early, is an error of all others at once; behind
 /// an error the whole job ends when this process does (MpiSession), unless MPI is the user's, whose
-/// part it is then to call MPI_Abort, since MPI_Finalize may wait for ever.
+/// part it is then to call MPI_Abort, since MPI_Finalize may wait for ever. Hold a handle for the
+/// program's life: MPI begins once.
 class Mpi : public HostRanks {
  public:
   /// The processes that mpirun started, or one. Begins MPI unless that has happened, and then also
-  /// ends it with the last copy. Waits for all ranks. Throws SettingsError, CommError.
+  /// ends it with the last copy. Waits for all ranks, in MPI_Init without the deadline. Throws
+  /// SettingsError, CommError.
   static Mpi world(Deadline deadline = default_deadline) {
     return Mpi(MpiSession::world(), MPI_COMM_WORLD, deadline);
   }

@@ -206,19 +206,24 @@ class MpiPeers {
   }
 
   /// Every rank tells every other that it closes; one that still calls learns at once that it will
-  /// never be answered.
+  /// never be answered. Like MPI_Finalize it waits for the others, who may have work of their own
+  /// to end; behind an exception only for those who end at the same time.
   void close() noexcept {
     if (failed_) return;
+    const bool thrown = std::uncaught_exceptions() > 0;
     try {
       began_ = Clock::now();
-      tell({call_, std::uncaught_exceptions() > 0 ? "an exception ended it"
-                                                  : "it closed its communicator"},
+      tell({call_, thrown ? "an exception ended it" : "it closed its communicator"},
            RollCall::Cause::closing);
       for (int turn = 0, told = 0; !told || !roll_.heard_all(); rest(turn++)) {
         need(test(telling_, told));
         listen();
         if (roll_.concerns(call_)) fail();
-        if (Clock::now() - began_ > deadline_) fail(RollCall::Cause::deadline);
+        if (thrown && Clock::now() - began_ > roll_call_lasts) {
+          session_->fail(CommError::Kind::gave_up);
+          failed_ = true;
+          return;
+        }
       }
       need(MPI_Comm_free(&comm_));
     } catch (const CommError& error) {

@@ -70,8 +70,7 @@ class NcclOf {
   }
   /// Ranks that meet at the launch's address and port, below torchrun at the port beside it, by
   /// NCCL alone: it needs an interface in that address's subnet on every host. One rank needs no
-  /// address. Waits. Throws SettingsError,
-  /// DeviceError without the device, CommError.
+  /// address. Waits. Throws SettingsError, DeviceError without the device, CommError.
   static NcclOf from(const Launch& launch, Deadline deadline = default_deadline) {
     const NcclMeetingPlace place(launch);
     const auto rank = opened(launch.rank, launch.size, launch.local_rank, deadline);

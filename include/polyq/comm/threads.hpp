@@ -12,6 +12,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -199,7 +200,14 @@ class Threads : public HostRanks {
       handle.abort("its thread has ended");
     };
     std::vector<std::thread> threads;
-    for (int rank = 1; rank < ranks; ++rank) threads.emplace_back(body, rank);
+    try {
+      for (int rank = 1; rank < ranks; ++rank) threads.emplace_back(body, rank);
+    } catch (const std::system_error& error) {
+      handles[0].abort("a thread could not be made");
+      for (std::thread& thread : threads) thread.join();
+      throw Error("polyq: " + shown(ranks) + " ranks: thread " + shown(threads.size() + 1) +
+                  " could not be made (" + error.what() + "); start fewer");
+    }
     body(0);
     for (std::thread& thread : threads) thread.join();
     rethrow_first(errors);

@@ -17,14 +17,16 @@
 
 namespace polyq {
 
-/// Makes `all` the same on every rank, where each has filled its own elements and left the others
-/// zero. Waits. Throws CommError.
-template <class Comm, class T>
-void share(const Comm& comm, std::vector<T>& all) {
+/// Makes `all` the same on every rank, where this one has filled the elements i of is_mine(i), and
+/// no two ranks the same. Waits. Throws CommError.
+template <class Comm, class T, class IsMine>
+void share(const Comm& comm, std::vector<T>& all, IsMine is_mine) {
   static_assert(std::is_trivially_copyable_v<T> && sizeof(T) % sizeof(std::uint64_t) == 0);
   if (comm.size() == 1) return;
-  std::vector<std::uint64_t> words(all.size() * (sizeof(T) / sizeof(std::uint64_t)));
-  std::memcpy(words.data(), all.data(), all.size() * sizeof(T));
+  constexpr std::size_t each = sizeof(T) / sizeof(std::uint64_t);
+  std::vector<std::uint64_t> words(all.size() * each);  // zero where others fill: pads too
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (is_mine(i)) std::memcpy(&words[i * each], &all[i], sizeof(T));
   comm.agree(words);
   std::memcpy(all.data(), words.data(), all.size() * sizeof(T));
 }
@@ -52,7 +54,7 @@ template <class Comm>
 [[noreturn]] void refuse_outvoted(const Comm& comm, std::uint64_t hash, const std::string& when) {
   std::vector<std::uint64_t> hashes(std::size_t(comm.size()));
   hashes[std::size_t(comm.rank())] = hash;
-  share(comm, hashes);
+  share(comm, hashes, [&](std::size_t r) { return int(r) == comm.rank(); });
   const std::vector<int> ranks = outvoted(hashes);
   std::string names;
   for (const int rank : ranks) names += (names.empty() ? " " : ", ") + shown(rank);
@@ -74,6 +76,7 @@ std::uint64_t hash_of_parameters(Agent& agent) {
 /// Throws CommError.
 template <class Agent>
 void require_equal_start(Agent& agent) {
+  agent.comm().barrier();  // refuses another run before anything depends on its sizes
   auto& machine = agent.machine();
   machine.for_each_element(Agent::P, backend::CopyElement{agent.gradient(), agent.online()});
   agent.comm().broadcast(machine, agent.gradient(), Agent::P, 0);

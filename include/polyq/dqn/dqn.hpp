@@ -89,13 +89,14 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   Dqn(const Dqn&) = delete;  // the recording holds its address
   Dqn& operator=(const Dqn&) = delete;
 
-  /// One update from rows in the replay, by the recording. Enqueues.
+  /// One update from rows in the replay, by the recording. Enqueues. Throws CommError.
   void update() {
     comm_.check();
     update_();
   }
 
-  /// The body of `update`, for those who record a longer cycle: every line enqueues, none waits.
+  /// The body of `update`, for those who record a longer cycle, and call comm().check() before each
+  /// run of it: every line enqueues, none waits.
   void enqueue_update() {
     for (ShardType& shard : shards_) enqueue_gradient(shard);
     combine();
@@ -126,7 +127,6 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   const Sharding& sharding() const { return sharding_; }
   const core::Fingerprint& fingerprint() const { return fingerprint_; }
   OfShards<ShardType>& shards() { return shards_; }
-
   // Of the first hosted shard.
   auto& replay() { return shards_[0].replay(); }
   Batch batch() { return shards_[0].batch(); }
@@ -143,6 +143,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   /// Waits.
   std::vector<float> parameters(const float* span) {
     std::vector<float> padded(P), packed(Network::parameter_count);
+    comm_.synchronize(machine_);  // a download has no deadline
     machine_.download(padded.data(), span, P);
     core::for_each_parameter(Network::template blocks<Storage>(),
                              [&](std::size_t i, std::size_t at) { packed[i] = padded[at]; });
@@ -199,13 +200,10 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   void combine() {
     if constexpr (!alone) {
       sum_shards(machine_, sharding_.hosted, P, [&](int i) { return shards_[i].gradient(); });
-      if (!gathers()) {
+      if (gathers())
+        sum_ranks(machine_, comm_, P, gradient(), partials_.get());
+      else
         comm_.all_reduce_sum(machine_, gradient(), P);
-      } else {
-        comm_.all_gather(machine_, gradient(), partials_.get(), P);
-        sum_shards(machine_, comm_.size(), P, [&](int r) { return partials_.get() + r * P; });
-        machine_.for_each_element(P, backend::CopyElement{gradient(), partials_.get()});
-      }
     }
   }
   /// Whether the tree over shards ends in the ranks' partial sums.

@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
-#include "polyq/core/config.hpp"
+#include "polyq/backend/concept.hpp"
 
 namespace polyq {
 
@@ -37,6 +37,15 @@ void sum_shards(Machine& machine, int count, std::size_t n, Span span) {
     }
     step *= width;
   }
+}
+
+/// partial [n] ← the tree's sum of the partial sums of all ranks, by way of `all` [size · n].
+/// Enqueues.
+template <class Machine, class Comm>
+void sum_ranks(Machine& machine, const Comm& comm, std::size_t n, float* partial, float* all) {
+  comm.all_gather(machine, partial, all, n);
+  sum_shards(machine, comm.size(), n, [&](int r) { return all + std::size_t(r) * n; });
+  machine.for_each_element(std::int64_t(n), backend::CopyElement{partial, all});
 }
 
 }  // namespace polyq

@@ -4,6 +4,7 @@
 #pragma once
 #include <cmath>
 #include <cstdint>
+#include <tuple>
 
 #include "polyq/env/concept.hpp"
 
@@ -17,6 +18,8 @@ struct CartPoleOf {
   static constexpr Goal goal{.solved = 475, .stop = 490};
 
   int step_limit = 500;
+
+  auto fields() const { return std::tie(step_limit); }
 
   struct State {
     Real x, x_dot, theta, theta_dot;  // m, m/s, rad, rad/s

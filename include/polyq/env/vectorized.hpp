@@ -2,6 +2,7 @@
 // Vectorized: N copies of a pure environment on any backend, each reset as it ends.
 #pragma once
 #include <cstdint>
+#include <tuple>
 
 #include "polyq/core/arena.hpp"
 #include "polyq/env/concept.hpp"
@@ -65,6 +66,8 @@ struct Vectorized {
   static constexpr int count = N, observation_size = Env::observation_size,
                        action_count = Env::action_count;
   Env env;
+
+  auto fields() const { return std::tie(env); }
 
   /// Ten lanes: ten greedy episodes at once cost hardly more than one.
   Vectorized<Env, 10> evaluation() const { return {env}; }

@@ -114,8 +114,8 @@ class Ring {
   void attach(std::int64_t environments) {
     require(environments_ == 0 || environments_ == environments,
             "environments of a replay attached before", environments, shown(environments_));
-    require(capacity() % environments == 0, "replay capacity", capacity(),
-            "a multiple of the number of environments, " + shown(environments));
+    require(capacity() % environments == 0, "replay capacity", capacity() * facts_.shards,
+            "a multiple of the number of environments, " + shown(environments * facts_.shards));
     environments_ = environments;
   }
   template <class Observations>

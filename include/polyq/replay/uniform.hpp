@@ -59,7 +59,9 @@ struct Uniform {
     constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
     require(capacity >= batch_size * shards && capacity <= most * shards, "Uniform.capacity",
             capacity,
-            "[" + shown(batch_size * shards) + " (the batch size), " + shown(most * shards) + "]");
+            "[" + shown(batch_size * shards) +
+                (shards == 1 ? " (the batch size), " : " (the batches of all shards), ") +
+                shown(most * shards) + "]");
     require(capacity % shards == 0, "Uniform.capacity", capacity,
             "a multiple of the number of shards, " + shown(shards));
   }

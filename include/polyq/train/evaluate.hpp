@@ -88,7 +88,8 @@ class Evaluator {
 
   /// The score of `parameters` [P] on the first `episodes` seeds of a set; the same seeds at every
   /// call. The ranks share the episodes; the score is the same on all. Waits. Throws
-  /// EnvironmentError when an episode does not end or a number in it is not finite.
+  /// EnvironmentError when an episode does not end or a number in it is not finite, on the rank
+  /// that met it; CommError.
   Score score(SeedSet set, int episodes, const float* parameters) {
     auto& machine = agent_->machine();
     machine.for_each_element(Agent::P, backend::CopyElement{arena_[places.parameters], parameters});
@@ -98,7 +99,9 @@ class Evaluator {
       for (int e = 0; e < N && done + e < episodes; ++e)
         returns[done + e] = episodes_[e].episode_return;
     }
-    share(agent_->comm(), returns);
+    share(agent_->comm(), returns, [&](std::size_t i) {
+      return int(i) / N % agent_->comm().size() == agent_->comm().rank();
+    });
     double sum = 0, squares = 0;
     for (const double episode_return : returns) {
       sum += episode_return;

@@ -82,7 +82,8 @@ class Run {
         goal_(settings.goal ? settings.goal : env::goal_of<typename Environments::Source>()) {
     if (goal_) check(*goal_);
     core::Fingerprint fingerprint = agent.fingerprint();
-    agent.comm().introduce(fingerprint.add(settings_).value());
+    agent.comm().introduce(fingerprint.add(settings_, environments).value());
+    agent.comm().barrier();  // refuses other settings before anything depends on them
     core::Clock now;
     agent.machine().download(&now, agent.clock(), 1);
     first_row_ = now.rows;
@@ -102,11 +103,12 @@ class Run {
       telling_the_others([&] { (tell(observers), ...); });
       if (agree(agent_, ballot).stop) result_.ending = Ending::observer;
       refuse_divergence(chunk);
-      if (result_.ending == Ending::budget && evaluation_due() && goal_met())
+      if (result_.ending == Ending::budget && evaluation_due() &&
+          telling_the_others([&] { return goal_met(); }))
         result_.ending = Ending::goal;
     }
     result_.seconds = seconds_since(begin);
-    report();
+    telling_the_others([&] { report(); });
     return std::move(result_);
   }
 
@@ -121,6 +123,9 @@ class Run {
       return f();
     } catch (const std::exception& error) {
       agent_.comm().abort(error.what());
+      throw;
+    } catch (...) {
+      agent_.comm().abort("an exception of a type of its own");
       throw;
     }
   }
@@ -205,7 +210,7 @@ class Run {
 /// Trains `agent` in environments that step together: Vectorized, or Host around a simulator. A
 /// second call goes on with the agent as it is, in new episodes, after a warm-up of its own.
 /// The agent keeps its last parameters; the best are in the result. Waits at each chunk's end.
-/// Throws SettingsError, EnvironmentError, DivergenceError.
+/// Throws SettingsError, EnvironmentError, DivergenceError, CommError.
 template <class Agent, class Environments, Observer... Observers>
 TrainResult train(Agent& agent, const Environments& environments,
                   const TrainSettings& settings = {}, Observers&&... observers) {

@@ -101,9 +101,14 @@ class Watch {
         episodes_[env_step(row) - first * V] = fetched_episodes_[row - first];
       if (updated) largest_values_[number] = largest_value(shard);
     }
-    share(agent_->comm(), lanes_);
-    share(agent_->comm(), episodes_);
-    share(agent_->comm(), largest_values_);
+    const Sharding& sharding = agent_->sharding();
+    const auto is_mine = [&](std::uint64_t shard) {
+      return shard >= std::uint64_t(sharding.first) &&
+             shard < std::uint64_t(sharding.first + sharding.hosted);
+    };
+    share(agent_->comm(), lanes_, [&](std::uint64_t lane) { return is_mine(lane / N); });
+    share(agent_->comm(), episodes_, [&](std::uint64_t step) { return is_mine(step / N % V); });
+    share(agent_->comm(), largest_values_, is_mine);
   }
   /// |Q| in the shard's batch by the parameters as they are now; NaN where any is not finite.
   float largest_value(typename Agent::ShardType& shard) {
