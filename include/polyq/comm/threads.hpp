@@ -87,20 +87,23 @@ class ThreadTransport final : public Transport {
     const std::size_t blocks = (span.size() + block - 1) / block;
     const std::size_t first = blocks * std::size_t(rank()) / std::size_t(size()) * block;
     const std::size_t last = blocks * std::size_t(rank() + 1) / std::size_t(size()) * block;
-    for (std::size_t at = first; at < last; at += block)
-      combine_block<T>(at, std::min(block, span.size() - at), with);
+    std::size_t at = first;
+    for (; at + block <= last && at + block <= span.size(); at += block)
+      combine_block<T, block>(at, with);
+    for (; at < std::min(last, span.size()); ++at) combine_block<T, 1>(at, with);
     finish(call);
   }
-  template <class T, class Combine>
-  void combine_block(std::size_t at, std::size_t count, Combine with) {
-    std::array<T, block> total;  // no other span overlaps it, so the loops become vectors
-    std::copy_n(static_cast<const T*>(desk(0).span) + at, count, total.begin());
+  /// A compiler turns loops of a fixed length into vectors at -O2 too.
+  template <class T, std::size_t Count, class Combine>
+  void combine_block(std::size_t at, Combine with) {
+    std::array<T, Count> total;  // no other span overlaps it
+    std::copy_n(static_cast<const T*>(desk(0).span) + at, Count, total.begin());
     for (int r = 1; r < size(); ++r) {
       const T* other = static_cast<const T*>(desk(r).span) + at;
-      for (std::size_t i = 0; i < count; ++i) total[i] = with(total[i], other[i]);
+      for (std::size_t i = 0; i < Count; ++i) total[i] = with(total[i], other[i]);
     }
     for (int r = 0; r < size(); ++r)
-      std::copy_n(total.begin(), count, static_cast<T*>(desk(r).span) + at);
+      std::copy_n(total.begin(), Count, static_cast<T*>(desk(r).span) + at);
   }
 
   /// Lays the call on the desk and waits until every rank has laid the same.
