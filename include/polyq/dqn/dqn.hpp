@@ -24,8 +24,7 @@
 
 namespace polyq {
 
-/// A composition that the ladder refuses: its sentence, and an empty agent, so that the sentence
-/// comes alone.
+/// A composition that the ladder refuses; the agent is empty, so that its sentence comes alone.
 template <class Backend, class Network, class Replay, class Optimizer,
           class Rule = rule::QLearning<>, class Comm = comm::None,
           bool Sound = ComposesDqn<Backend, Network, Replay, Optimizer, Rule, Comm>>
@@ -98,7 +97,17 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   /// The body of `update`, for those who record a longer cycle, and call comm().check() before each
   /// run of it: every line enqueues, none waits.
   void enqueue_update() {
-    for (ShardType& shard : shards_) enqueue_gradient(shard);
+    for (ShardType& shard : shards_) {
+      const Batch batch = shard.batch();
+      shard.replay().sample(machine_, clock(), batch);  // s, a, R, γ, s′
+      forward(nn::Role::target, target(), batch.next, shard.next(), spare_tape());  // Q⁻(s′) [A,B]
+      if constexpr (Rule::reads_online_next)  // Q(s′)  [A,B]
+        forward(nn::Role::selector, online(), batch.next, shard.next_online(), spare_tape());
+      forward(nn::Role::online, online(), batch.observations, shard.now(), shard.tape());  // Q(s)
+      machine_.for_each(B, head(shard));                         // dL/dQ / (B·V) [A,B], δ [B]
+      backward(shard);                                           // dL/dθ     [P]
+      shard.replay().reprioritize(machine_, batch, shard.td());  // nothing unless weighted
+    }
     combine();
     optimizer_.step(machine_, online(), gradient(), clock(), sync_target());  // θ, θ⁻  [P]
     machine_.for_each(1, core::Tick{clock(), 0, 1});
@@ -184,18 +193,6 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   };
   static constexpr Places places{};
 
-  /// A shard's part of dL/dθ.
-  void enqueue_gradient(ShardType& shard) {
-    const Batch batch = shard.batch();
-    shard.replay().sample(machine_, clock(), batch);  // s, a, R, γ, s′
-    forward(nn::Role::target, target(), batch.next, shard.next(), spare_tape());  // Q⁻(s′) [A,B]
-    if constexpr (Rule::reads_online_next)                                        // Q(s′)  [A,B]
-      forward(nn::Role::selector, online(), batch.next, shard.next_online(), spare_tape());
-    forward(nn::Role::online, online(), batch.observations, shard.now(), shard.tape());  // Q(s)
-    machine_.for_each(B, head(shard));                         // dL/dQ / (B·V) [A,B], δ [B]
-    backward(shard);                                           // dL/dθ     [P]
-    shard.replay().reprioritize(machine_, batch, shard.td());  // nothing unless weighted
-  }
   /// gradient ← Σ over all shards, on every rank; nothing for comm::None.
   void combine() {
     if constexpr (!alone) {
@@ -217,8 +214,9 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
   rule::Head<Rule, A, Replay::weighted, Outputs<B>, Batch> head(ShardType& shard) {
-    return {rule_,         shard.now(),   shard.next(), shard.next_online(),
-            shard.batch(), shard.slope(), shard.td(),   1.f / float(B * sharding_.shards)};
+    return {
+        rule_,         shard.now(),   shard.next(), shard.next_online(),
+        shard.batch(), shard.slope(), shard.td(),   1.f / float(alone ? B : B * sharding_.shards)};
   }
   void backward(ShardType& shard) {
     Network::template backward<math::Identity>(
