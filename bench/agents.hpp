@@ -12,12 +12,12 @@
 
 namespace bench {
 
-/// Pushes `count` made-up rows of one environment.
+/// Pushes `count` made-up rows of one environment, into every shard.
 template <class Agent>
 void fill(Agent& agent, int count) {
   namespace core = polyq::core;
   using Observations = typename Agent::template Observations<1>;
-  agent.replay().attach(1);
+  for (auto& shard : agent.shards()) shard.replay().attach(1);
   for (int i = 0; i < count; ++i) {
     float now[Observations::stride]{}, next[Observations::stride]{};
     for (int o = 0; o < Agent::O; ++o) {
@@ -30,7 +30,7 @@ void fill(Agent& agent, int count) {
     std::uint8_t terminated = i % 17 == 0, truncated = 0;
     const polyq::replay::Rows<Observations> rows{{now},   {next},      &action,
                                                  &reward, &terminated, &truncated};
-    agent.replay().push(agent.machine(), agent.clock(), rows);
+    for (auto& shard : agent.shards()) shard.replay().push(agent.machine(), agent.clock(), rows);
     agent.machine().for_each(1, core::Tick{agent.clock(), 1, 0});
   }
 }

@@ -39,8 +39,7 @@ struct Places {
     online = all.place<float>(P);
     target = all.place<float>(P);
     optimizer = all.place<float>(optim::Adam::On<Machine, Agent::S>::state_size);
-    scratch = all.place<float>(
-        std::max(Net::scratch_size<Storage, Agent::B>(), Net::tape_size<Storage, Agent::B>()));
+    scratch = all.place<float>(Net::scratch_size<Storage, Agent::B>());
     clock = all.place<core::Clock>(1);
   }
 };
@@ -71,7 +70,7 @@ class Alone {
   void enqueue_update() {
     const Batch batch = memory_.batch();
     memory_.replay().sample(machine_, clock(), batch);
-    forward(nn::Role::target, target(), batch.next, memory_.next(), spare_tape());
+    forward(nn::Role::target, target(), batch.next, memory_.next(), memory_.tape());
     forward(nn::Role::online, online(), batch.observations, memory_.now(), memory_.tape());
     machine_.for_each(B, head());
     backward();
@@ -108,7 +107,6 @@ class Alone {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
   float* target() { return arena_[places.target]; }
-  float* spare_tape() { return arena_[places.scratch]; }
 
   DqnSettings settings_;
   rule::QLearning<> rule_;

@@ -27,7 +27,8 @@ class FusedDense {
     }
   }
   template <class Below, class W, class X, class DY, class DW, class DX>
-  void dense_backward(W w, X x, DY dy, DW dw, float* dbias, DX dx, float* /*scratch*/) {
+  void dense_backward(W w, X x, DY dy, DW dw, float* dbias, DX dx, float* /*scratch*/,
+                      bool /*again*/) {
     machine().blas_lt_.product(dy, transposed(x), dw, CUBLASLT_EPILOGUE_BGRADA, dbias);
     input_gradient<Below>(machine(), w, x, dy, dx);
   }

@@ -76,11 +76,13 @@ void dense_forward(Machine& machine, W w, const float* bias, X x, Y y) {
 }
 
 /// dw = dy xᵀ, dbias = Σ dy and, unless Absent, dx = wᵀ dy times the slope of Below, the
-/// activation that made x. Writes, never accumulates. Enqueues.
+/// activation that made x. Writes, never accumulates. `again`: the scratch is as the last call with
+/// the same w left it. Enqueues.
 template <class Below, class Machine, class W, class X, class DY, class DW, class DX>
-void dense_backward(Machine& machine, W w, X x, DY dy, DW dw, float* dbias, DX dx, float* scratch) {
+void dense_backward(Machine& machine, W w, X x, DY dy, DW dw, float* dbias, DX dx, float* scratch,
+                    bool again = false) {
   if constexpr (Machine::fuses(Fusion::dense)) {
-    machine.template dense_backward<Below>(w, x, dy, dw, dbias, dx, scratch);
+    machine.template dense_backward<Below>(w, x, dy, dw, dbias, dx, scratch, again);
   } else {
     machine.matmul(dy, transposed(x), dw);
     machine.for_each_team(DY::rows, RowSum<DY>{dy, dbias});

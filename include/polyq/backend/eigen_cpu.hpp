@@ -147,7 +147,7 @@ struct EigenCpuOf {
     }
 
     template <class Below, class W, class X, class DY, class DW, class DX>
-    void dense_backward(W w, X x, DY dy, DW dw, float* dbias, DX dx, float* scratch) {
+    void dense_backward(W w, X x, DY dy, DW dw, float* dbias, DX dx, float* scratch, bool again) {
       constexpr int In = X::rows, Out = DY::rows;
       if constexpr (outputs_contiguous<W>) {
         constexpr tile::ProductShape shape{.m = DY::stride,
@@ -176,7 +176,7 @@ struct EigenCpuOf {
           matmul(dy, transposed(x), dw);
         }
       }
-      if constexpr (!std::is_same_v<DX, core::Absent>) pull<Below>(w, x, dy, dx, scratch);
+      if constexpr (!std::is_same_v<DX, core::Absent>) pull<Below>(w, x, dy, dx, scratch, again);
     }
 
    private:
@@ -186,9 +186,9 @@ struct EigenCpuOf {
     };
 
     /// dx = wᵀ dy times the slope of Below, from a weight with inputs contiguous: where it stands
-    /// the other way, from a transposed copy.
+    /// the other way, from a transposed copy, which several batches share.
     template <class Below, class W, class X, class DY, class DX>
-    void pull(W w, X x, DY dy, DX dx, float* scratch) {
+    void pull(W w, X x, DY dy, DX dx, float* scratch, bool again) {
       if constexpr (X::rows < Lanes) {
         for (int sample = 0; sample < X::columns; ++sample)
           for (int in = 0; in < X::rows; ++in) {
@@ -199,7 +199,8 @@ struct EigenCpuOf {
       } else {
         const float* inputs_contiguous;
         if constexpr (outputs_contiguous<W>) {
-          tile::transpose<Packets, X::rows, DY::rows, W::stride, X::stride>(w.data, scratch);
+          if (!again)
+            tile::transpose<Packets, X::rows, DY::rows, W::stride, X::stride>(w.data, scratch);
           inputs_contiguous = scratch;
         } else {
           inputs_contiguous = w.of.data;

@@ -100,9 +100,9 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     for (ShardType& shard : shards_) {
       const Batch batch = shard.batch();
       shard.replay().sample(machine_, clock(), batch);  // s, a, R, γ, s′
-      forward(nn::Role::target, target(), batch.next, shard.next(), spare_tape());  // Q⁻(s′) [A,B]
+      forward(nn::Role::target, target(), batch.next, shard.next(), shard.tape());  // Q⁻(s′) [A,B]
       if constexpr (Rule::reads_online_next)  // Q(s′)  [A,B]
-        forward(nn::Role::selector, online(), batch.next, shard.next_online(), spare_tape());
+        forward(nn::Role::selector, online(), batch.next, shard.next_online(), shard.tape());
       forward(nn::Role::online, online(), batch.observations, shard.now(), shard.tape());  // Q(s)
       machine_.for_each(B, head(shard));                         // dL/dQ / (B·V) [A,B], δ [B]
       backward(shard);                                           // dL/dθ     [P]
@@ -186,8 +186,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
       online = all.place<float>(P);
       target = all.place<float>(P);
       optimizer = all.place<float>(Optimizer::template On<Machine, S>::state_size);
-      scratch = all.place<float>(std::max(Network::template scratch_size<Storage, B>(),
-                                          Network::template tape_size<Storage, B>()));
+      scratch = all.place<float>(Network::template scratch_size<Storage, B>());
       clock = all.place<core::Clock>(1);
     }
   };
@@ -208,8 +207,9 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     return settings_.reduction == Reduction::reproducible && comm_.size() > 1;
   }
 
-  float* spare_tape() { return arena_[places.scratch]; }  // of a forward that no backward follows
-  nn::Pass pass(nn::Role role) { return {role, clock(), settings_.seed}; }
+  nn::Pass pass(nn::Role role, bool again = false) {
+    return {role, clock(), settings_.seed, again};
+  }
   SyncTarget sync_target() {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
@@ -222,7 +222,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
     Network::template backward<math::Identity>(
         machine_, online(), core::as_const(shard.batch().observations), shard.tape(),
         core::as_const(shard.slope()), shard.gradient(), core::Absent{}, arena_[places.scratch],
-        pass(nn::Role::online));
+        pass(nn::Role::online, !alone && &shard != shards_.begin()));
   }
 
   DqnSettings settings_;

@@ -15,12 +15,13 @@ namespace polyq::nn {
 
 enum class Role { online, target, selector, acting, evaluation };
 
-/// What a forward pass is for. A layer that draws does so from (seed, Stream::noise, clock, role);
-/// other layers ignore it.
+/// What a pass is for. A layer that draws does so from (seed, Stream::noise, clock, role); other
+/// layers ignore these.
 struct Pass {
   Role role;
   const core::Clock* clock;
   std::uint64_t seed;
+  bool again = false;  // backward: the parameters and the scratch are as the last one left them
 };
 
 /// A layer on a machine, for B samples: its sizes, and its two passes.
@@ -29,7 +30,7 @@ struct Pass {
 /// - initialise(seed, first, packed): writes the parameters in PyTorch's order, drawing number i
 ///   from (seed, Stream::init, 0, first + i), so that they are equal on all backends.
 /// - tape_size: floats that a forward leaves for the backward, inner outputs only; scratch_size:
-///   floats that a backward needs. Both may hold anything before.
+///   floats that a backward needs. Both may hold anything before, but for pass.again.
 /// - forward(machine, parameters, x [in,B], y [out,B], tape, pass): enqueues.
 /// - backward<Below>(machine, parameters, x, tape, dy, gradient, dx | Absent, scratch, pass):
 ///   enqueues; writes, never accumulates. dy is the gradient before this layer's activation, dx

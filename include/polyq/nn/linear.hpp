@@ -56,11 +56,11 @@ struct Linear {
   }
   template <class Below, class Machine, class X, class DY, class DX>
   static void backward(Machine& machine, const float* parameters, X x, const float* /*tape*/, DY dy,
-                       float* gradient, DX dx, float* scratch, const Pass& /*pass*/) {
+                       float* gradient, DX dx, float* scratch, const Pass& pass) {
     using Storage = typename Machine::Storage;
     backend::dense_backward<Below>(machine, Weight<Storage, const float>{parameters}, x, dy,
                                    Weight<Storage, float>{gradient},
-                                   gradient + bias_offset<Storage>(), dx, scratch);
+                                   gradient + bias_offset<Storage>(), dx, scratch, pass.again);
   }
 
  private:

@@ -58,11 +58,10 @@ class Sequential {
   static constexpr std::size_t tape_size() {
     return tape_offset<Storage, B, size>();
   }
-  /// Two gradients between layers in turn, and the largest scratch of a layer.
+  /// Two gradients between layers in turn, and each layer's own scratch, which outlasts a pass.
   template <class Storage, int B>
   static constexpr std::size_t scratch_size() {
-    return 2 * widest_gradient<Storage, B>() +
-           std::max({Layers::template scratch_size<Storage, B>()...});
+    return scratch_offset<Storage, B, size>();
   }
 
   void initialise(std::uint64_t seed, std::uint32_t first, float* packed) const {
@@ -127,6 +126,15 @@ class Sequential {
   static constexpr std::size_t widest_gradient() {
     return std::max({Storage::activation_size(Layers::in, B)...});
   }
+  template <class Storage, int B, int I>
+  static constexpr std::size_t scratch_offset() {
+    if constexpr (I == 0) {
+      return 2 * widest_gradient<Storage, B>();
+    } else {
+      return scratch_offset<Storage, B, I - 1>() +
+             LayerAt<I - 1>::template scratch_size<Storage, B>();
+    }
+  }
 
   template <int I, class Machine, class X, class Y>
   static void forward_from(Machine& machine, const float* parameters, X x, Y y, float* tape,
@@ -155,7 +163,7 @@ class Sequential {
     const float* own = parameters + parameter_offset<Storage, I>();
     float* own_gradient = gradient + parameter_offset<Storage, I>();
     const float* own_tape = tape + tape_offset<Storage, B, I>() + output_size<Storage, I, B>();
-    float* layer_scratch = scratch + 2 * widest_gradient<Storage, B>();
+    float* layer_scratch = scratch + scratch_offset<Storage, B, I>();
     if constexpr (I == 0) {
       Layer::template backward<Below>(machine, own, x, own_tape, dy, own_gradient, dx,
                                       layer_scratch, pass);
