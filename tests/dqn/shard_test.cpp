@@ -122,7 +122,8 @@ TEST_CASE_TEMPLATE("one shard on Threads is the agent of comm::None, bit for bit
                     polyq::optim::Adam{});
     polyq::Dqn threads(B{}, Network{}, polyq::replay::Uniform<7>{.capacity = 100},
                        polyq::optim::Adam{}, {}, polyq::rule::QLearning{}, Threads{});
-    polyq::Actor none_actor(none, Environments{}), threads_actor(threads, Environments{});
+    polyq::Actor none_actor(none, Environments{});
+    polyq::Actor threads_actor(threads, Environments{});
     for (int step = 0; step < 100; ++step) {
       none_actor.enqueue_step();
       threads_actor.enqueue_step();
