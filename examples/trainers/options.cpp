@@ -345,7 +345,7 @@ class Flags {
   }
   /// Defaults that no flag gave become whole for the environments of all shards.
   void make_defaults_whole() {
-    const int shards = std::max(1, shard_count(options_));
+    const int shards = shard_count(options_);
     if (total_timesteps_->empty())
       options_.total_timesteps = whole_steps(options_.total_timesteps, shards);
     if (evaluation_frequency_->empty())
@@ -394,9 +394,9 @@ std::vector<std::string> with_hyphens(int argc, const char* const* argv) {
 }  // namespace
 
 int shard_count(const Options& options) {
-  const int ranks = std::max(options.ranks, options.launch.size);
-  if (options.reduction == polyq::Reduction::fast) return ranks;
-  return options.shards.value_or(polyq::default_shards);
+  const bool fast = options.reduction == polyq::Reduction::fast;
+  return fast ? std::max({1, options.ranks, options.launch.size})
+              : std::max(1, options.shards.value_or(polyq::default_shards));
 }
 
 Options parse(int argc, const char* const* argv, Device::Kind compiled) {

@@ -83,7 +83,8 @@ struct Answer {
   std::string text;
 };
 
-/// The shards of the run, one a rank unless `--shards` or the reduction says otherwise.
+/// The shards of the run, one a rank unless `--shards` or the reduction says otherwise; at least 1,
+/// since what is less is the library's to refuse.
 int shard_count(const Options& options);
 
 /// Throws UsageError for what is no number, no flag, no key or no file, or not compiled in; ranges

@@ -2,7 +2,6 @@
 // From options to settings: env steps to updates, fractions to env steps, fields to flags.
 #include "settings.hpp"
 
-#include <algorithm>
 #include <limits>
 
 namespace trainer {
@@ -43,8 +42,7 @@ polyq::TrainSettings train_settings(const Options& options) {
   settings.early_stop = !options.no_early_stop;
   const double stop = settings.early_stop ? options.stop_at : options.solved_at;
   settings.goal = polyq::env::Goal{.solved = options.solved_at, .stop = stop};
-  settings.check(std::uint64_t(Compiled::num_envs) *
-                 std::uint64_t(std::max(1, shard_count(options))));
+  settings.check(std::uint64_t(Compiled::num_envs) * std::uint64_t(shard_count(options)));
   return settings;
 }
 

@@ -56,6 +56,7 @@ test::Fault<Mpi> fault_named(const std::string& name, Deadline deadline) {
       {"link", nothing},
       {"run", nothing},
       {"leave", nothing},
+      {"work", nothing},
       {"stop", [](const Mpi&) { raise(SIGSTOP); }},
       {"uncaught", [](const Mpi&) { raise(SIGSTOP); }},
       {"kill", [](const Mpi&) { raise(SIGKILL); }},
@@ -96,6 +97,7 @@ void work(const std::string& fault, Deadline deadline, Notes& notes, Clock::time
       faulty.all_reduce_sum(machine, gradient.data(), gradient.size());
     if (fault == "link") std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
+  if (fault == "work" && chosen) std::this_thread::sleep_for(1.5 * deadline);
 }
 
 }  // namespace

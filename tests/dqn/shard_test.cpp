@@ -6,16 +6,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <mutex>
 #include <polyq/comm/threads.hpp>
-#include <polyq/dqn/agreement.hpp>
 #include <polyq/env/cart_pole.hpp>
-#include <polyq/env/host.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/adam.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/replay/uniform.hpp>
 #include <polyq/train/train.hpp>
+#include <string>
 #include <vector>
 
 #include "agents.hpp"
@@ -38,6 +36,27 @@ template <class B>
 Agent<B> make_agent(const Threads& ranks, const DqnSettings& settings, float max_norm = 1) {
   return Agent<B>(B{}, {}, {.capacity = 800}, {{.rate = .01f}, max_norm}, settings, {}, ranks);
 }
+
+/// Sound in training; in evaluation the second ten episodes of a set observe what is not a number.
+struct Brittle {
+  static constexpr const char* name = "Brittle";
+  static constexpr int observation_size = 4, action_count = 2;
+  struct State {
+    bool broken;
+    int steps;
+  };
+  POLYQ_HD State reset(polyq::core::Random random) const {
+    const std::uint64_t set = random.step >> 56,
+                        step = random.step & ((std::uint64_t{1} << 56) - 1);
+    return {set > 0 && step >= 10'000'000, 0};
+  }
+  POLYQ_HD polyq::env::Outcome step(State& state, std::int32_t, polyq::core::Random) const {
+    return {1, ++state.steps == 5, false};
+  }
+  POLYQ_HD void observe(const State& state, float* out) const {
+    for (int o = 0; o < 4; ++o) out[o] = state.broken ? NAN : 1.f;
+  }
+};
 
 /// What a run leaves, by rank 0; all ranks hold the same.
 struct Left {
@@ -159,6 +178,31 @@ TEST_CASE_TEMPLATE("the shards' gradients are summed to the mean over all their 
     CHECK(gradient == doctest::Approx(expected).epsilon(1e-5));
     CHECK(std::abs(gradient) > .01);
   }
+}
+
+TEST_CASE("what one rank meets in its part of an evaluation reaches all, and is thrown on") {
+  const std::string fault =
+      "polyq: environment Brittle, lane 0, env step 1: observation[0] = nan; allowed: finite "
+      "numbers";
+  std::string told_to_0;
+  const auto run = [&] {
+    Threads::run(2, [&](const Threads& threads) {
+      auto agent = make_agent<polyq::backend::Reference>(threads, {});
+      try {
+        polyq::train(agent, polyq::env::Vectorized<Brittle, N>{},
+                     {.env_steps = 400,
+                      .warm_up_env_steps = 40,
+                      .train_period_env_steps = 40,
+                      .evaluation_period_env_steps = 200,
+                      .select_episodes = 20});
+      } catch (const polyq::CommError& error) {
+        told_to_0 = error.what();
+        throw;
+      }
+    });
+  };
+  CHECK_THROWS_WITH_AS(run(), fault.c_str(), polyq::EnvironmentError);
+  CHECK(told_to_0.ends_with(": rank 1 gave up: " + fault));
 }
 
 TEST_CASE("capacity is the run's, each shard has its part") {

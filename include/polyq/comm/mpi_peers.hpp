@@ -38,7 +38,7 @@ class MpiPeers {
         roll_(rank_, size_) {
     duplicate(from);
   }
-  /// Closes: waits for all ranks to do so. A rank that does not is named on stderr.
+  /// Closes: waits for all ranks to do so. One that still calls is named on stderr.
   ~MpiPeers() { close(); }
   MpiPeers(const MpiPeers&) = delete;
   MpiPeers& operator=(const MpiPeers&) = delete;

@@ -137,7 +137,8 @@ class ActingShard {
                agent_->clock()});
   }
   void step_environments() {
-    if constexpr (!Environments::recordable)  // whose step waits, and has no deadline
+    if constexpr (!Environments::recordable &&
+                  !Agent::alone)  // whose step waits without a deadline
       agent_->comm().synchronize(agent_->machine());
     environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
                        AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),

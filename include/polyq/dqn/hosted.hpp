@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Hosted: one T for each shard that a rank hosts; where there can be one only, without a count.
 #pragma once
+#include <cstddef>
 #include <vector>
 
 namespace polyq {

@@ -147,7 +147,7 @@ class Evaluator {
   /// One greedy episode in every lane; draws are numbered from `first_env_step`.
   void run_wave(std::uint64_t first_env_step) {
     auto& machine = agent_->machine();
-    const core::Clock start{first_env_step, 0, 0};
+    const core::Clock start{.env_steps = first_env_step};
     machine.upload(arena_[places.clock], &start, 1);
     machine.zero(arena_[places.episodes], N * sizeof(GreedyEpisode));
     environments_.reset(machine, arena_[places.clock], stage_.observations());
