@@ -6,12 +6,14 @@
 #include <cstdint>
 #include <polyq/backend/reference.hpp>
 #include <polyq/backend/thrust.hpp>
+#include <polyq/core/error.hpp>
 #include <polyq/core/random.hpp>
 #include <polyq/dqn/dqn.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/adam.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/replay/uniform.hpp>
+#include <thread>
 #include <vector>
 
 #include "agents.hpp"
@@ -66,6 +68,14 @@ struct ValueOf {
   }
 };
 
+struct Thrower {
+  std::thread::id* thread;
+  void operator()(std::int64_t) const {
+    *thread = std::this_thread::get_id();
+    throw polyq::DeviceError("no luck");
+  }
+};
+
 template <class B>
 int last_seen() {
   typename B::Machine machine(B{});
@@ -98,6 +108,13 @@ TEST_CASE("a functor that is not active is skipped at every index") {
   int calls = 0;
   machine.for_each(100, Skipped{&calls});
   CHECK(calls == 0);
+}
+
+TEST_CASE("what one index throws passes, from the caller's own thread") {
+  Backend::Machine machine(Backend{});
+  std::thread::id thread;
+  CHECK_THROWS_WITH_AS(machine.for_each(1, Thrower{&thread}), "no luck", polyq::DeviceError);
+  CHECK(thread == std::this_thread::get_id());
 }
 
 TEST_CASE("a sum has 64 parts, however many threads there are") {
