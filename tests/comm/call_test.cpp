@@ -34,6 +34,11 @@ TEST_CASE("a call says its operation, its size, its root and its number") {
   CHECK(text_of({4, Operation::barrier, 0, 0, 0}) == "barrier (operation 4)");
 }
 
+TEST_CASE("waits are told in milliseconds") {
+  CHECK(polyq::comm::text_of_wait(60.00098) == " waited 60.001 s");
+  CHECK(polyq::comm::text_of_wait(.2) == " waited 0.2 s");
+}
+
 TEST_CASE("missing ranks are named") {
   const CommError one = failure_of(0, call, {{{call, ""}}, std::nullopt, {{call, ""}}}, 60);
   CHECK(one.kind == CommError::Kind::lost);
@@ -44,6 +49,15 @@ TEST_CASE("missing ranks are named") {
   const CommError two = failure_of(1, call, {std::nullopt, {{call, ""}}, std::nullopt}, 1.5);
   CHECK(two.ranks == std::vector{0, 2});
   CHECK(std::string(two.what()).find("waited 1.5 s; missing: ranks 0, 2,") != std::string::npos);
+}
+
+TEST_CASE("a rank that others missed is told so") {
+  const CommError error = failure_of(1, call, {{{call, ""}}, std::nullopt, {{call, ""}}}, 0);
+  CHECK(error.kind == CommError::Kind::lost);
+  CHECK(error.ranks == std::vector{1});
+  CHECK(std::string(error.what()) ==
+        "polyq: rank 1: all_reduce_sum of 4610 floats (operation 17) began beyond the deadline of "
+        "the others; a rank that may be busy for so long needs a longer one");
 }
 
 TEST_CASE("a rank that called or runs something else is named before missing ones") {

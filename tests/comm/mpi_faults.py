@@ -33,7 +33,7 @@ ONE_HOST = {
     "none": [Fault(n, [0], None, None) for n in (2, 4)],
     "work": [Fault(2, [0], None, None)],  # of its own behind the last call, beyond the deadline
     "stop": [Fault(n, LOST, MISSING, None) for n in (2, 3, 4)],
-    "late": [Fault(n, LOST, MISSING, MISSING) for n in (2, 4)],
+    "late": [Fault(n, LOST, MISSING, "began beyond the deadline of the others") for n in (2, 4)],
     "operation": [Fault(4, OTHER, r"rank {last} called barrier \(operation 105\)",
                         r"rank 0 called all_reduce_sum of 4610 floats \(operation 105\)")],
     "size": [Fault(4, OTHER, r"rank {last} called all_reduce_sum of 99 floats \(operation 105\)",
@@ -60,7 +60,7 @@ class OneHost:
     """Ranks of one machine."""
 
     def __init__(self, mpiexec):
-        self.command = [mpiexec, "--oversubscribe", "--bind-to", "none"]
+        self.command = [mpiexec]
 
 
 class TwoHosts:
@@ -73,7 +73,7 @@ class TwoHosts:
         self.folder = tempfile.mkdtemp(prefix="polyq-hosts-")
         agent = os.path.join(self.folder, "agent")
         self.command = [*self.inside(here), mpiexec, "--host", f"{here}:1,{there}:1",
-                        "--bind-to", "none", "--mca", "plm_rsh_agent", agent, "--mca", "pml", "ob1",
+                        "--mca", "plm_rsh_agent", agent, "--mca", "pml", "ob1",
                         "--mca", "btl", "self,vader,tcp", "--mca", "btl_tcp_if_include",
                         "10.77.0.0/24", "--mca", "oob_tcp_if_include", "10.77.0.0/24"]
         pathlib.Path(agent).write_text(

@@ -204,6 +204,24 @@ TEST_CASE("a rank that agrees on something else is named") {
   CHECK(messages[1].find("rank 0 called barrier (operation 1)") != std::string::npos);
 }
 
+TEST_CASE("many words are agreed on in two calls, whatever was agreed on before") {
+  const auto messages = told(2, [](const Ranks& nccl, FakeGpu::Machine&) {
+    for (const std::size_t n : {64, 65, 5'000, 300}) {
+      CAPTURE(n);
+      std::vector<std::uint64_t> words(n), expected(n);
+      for (std::size_t i = 0; i < n; ++i) {
+        words[i] = (i + std::size_t(nccl.rank())) % 2 * (n + i);
+        expected[i] = n + i;
+      }
+      FakeNccl::script().calls.clear();
+      nccl.agree(words);
+      CHECK(words == expected);
+      CHECK(FakeNccl::script().calls == Calls(n > 64 ? 2 : 1, "maximum"));
+    }
+  });
+  CHECK(messages == std::vector<std::string>(2));
+}
+
 TEST_CASE("a rank that gives up fails the others' calls") {
   const auto messages = told(3, [](const Ranks& nccl, FakeGpu::Machine& machine) {
     if (nccl.rank() == 1) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Call: one operation as every rank must call it, and the sentences about ranks that did not.
 #pragma once
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -36,6 +38,11 @@ inline std::string text_of(const Call& call) {
         " of " + shown(call.count) + (call.operation == Operation::agree ? " words" : " floats");
   if (call.operation == Operation::broadcast) text += " from rank " + shown(call.root);
   return text + " (operation " + shown(call.number) + ")";
+}
+
+/// " waited 60.001 s"
+inline std::string text_of_wait(double seconds) {
+  return " waited " + shown(std::round(seconds * 1e3) / 1e3) + " s";
 }
 
 /// Where a rank stands when an operation fails: in which call, and why it gave up, if it did.
@@ -78,10 +85,15 @@ inline CommError failure_of(int rank, const Call& call,
                                  "with the same sizes"),
             {r}};
   }
+  if (std::count(missing.begin(), missing.end(), rank) > 0)
+    return {CommError::Kind::lost,
+            begin +
+                " began beyond the deadline of the others; a rank that may be busy for so long "
+                "needs a longer one",
+            missing};
   return {CommError::Kind::lost,
-          begin + " waited " + shown(waited) + " s; missing: rank" +
-              (missing.size() == 1 ? "" : "s") + missing_text +
-              ", stopped, unreachable or busy for longer than the deadline",
+          begin + text_of_wait(waited) + "; missing: rank" + (missing.size() == 1 ? "" : "s") +
+              missing_text + ", stopped, unreachable or busy for longer than the deadline",
           missing};
 }
 

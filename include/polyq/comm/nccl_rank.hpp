@@ -89,8 +89,8 @@ class NcclRank {
     number(Operation::broadcast, n, root);
     settle(Api::broadcast(comm_, span, n, root, stream));
   }
-  /// In blocks of one size whatever the calls are, so that ranks that call different things still
-  /// understand each other.
+  /// The first words go in a block of one size whatever the calls are, so that ranks that call
+  /// different things still understand each other; the rest in one piece.
   void agree(std::span<std::uint64_t> words) { exchange(Operation::agree, words); }
   void barrier() { exchange(Operation::barrier, {}); }
 
@@ -195,27 +195,33 @@ class NcclRank {
   void exchange(Operation operation, std::span<std::uint64_t> words) {
     number(operation, words.size(), 0);
     if (size_ == 1) return;
-    std::size_t at = 0;
-    do {
-      const auto part = words.subspan(at, std::min(words_a_block, words.size() - at));
-      exchange_block(part);
-      at += part.size();
-    } while (at < words.size());
+    const std::size_t first = std::min(words_a_block, words.size());
+    exchange_first(words.first(first));
+    if (words.size() > first) exchange_rest(words.subspan(first));
   }
   /// Block: each rank's call, zero from the others [size · call_words], then the words.
-  void exchange_block(std::span<std::uint64_t> words) {
+  void exchange_first(std::span<std::uint64_t> words) {
     std::uint64_t* calls = block_->host();
     std::uint64_t* agreed = calls + std::size_t(size_) * call_words;
     std::fill(calls, agreed + words_a_block, 0);
     const auto mine = std::bit_cast<CallWords>(last_);
     std::copy(mine.begin(), mine.end(), calls + std::size_t(rank_) * mine.size());
     std::copy(words.begin(), words.end(), agreed);
-    on_device([&] { block_->upload(); });
-    settle(Api::maximum(comm_, block_->device(), block_->size(), block_->stream()));
-    on_device([&] { block_->download(); });
-    wait_for(block_->stream());
+    take_maximum(*block_);
     compare(calls);
     std::copy_n(agreed, words.size(), words.begin());
+  }
+  void exchange_rest(std::span<std::uint64_t> words) {
+    if (!rest_ || rest_->size() < words.size()) on_device([&] { rest_.emplace(words.size()); });
+    std::copy(words.begin(), words.end(), rest_->host());
+    take_maximum(*rest_);
+    std::copy_n(rest_->host(), words.size(), words.begin());
+  }
+  void take_maximum(typename Api::Block& block) {
+    on_device([&] { block.upload(); });
+    settle(Api::maximum(comm_, block.device(), block.size(), block.stream()));
+    on_device([&] { block.download(); });
+    wait_for(block.stream());
   }
   void compare(const std::uint64_t* calls) {
     std::vector<std::optional<Standing>> ranks;
@@ -252,7 +258,7 @@ class NcclRank {
 
   [[noreturn]] void fail_late(const char* before, double waited) {
     fail({CommError::Kind::lost,
-          doing(before) + " waited " + shown(waited) + " s" + nobody_named + last_words()});
+          doing(before) + text_of_wait(waited) + nobody_named + last_words()});
   }
   [[noreturn]] void fail_refused(const char* before, Result result) {
     const std::string text = doing(before) + ": " + Api::text_of(result);
@@ -282,9 +288,9 @@ class NcclRank {
   Call last_;
   std::optional<CommError> failure_;
   Comm comm_{};
-  std::optional<typename Api::Block> block_;
+  std::optional<typename Api::Block> block_, rest_;
   std::optional<typename Api::Event> event_;
-  Aborting aborting_{deadline_};  // ends first: until then kernels may use the block
+  Aborting aborting_{deadline_};  // ends first: until then kernels may use the blocks
 };
 
 }  // namespace polyq::comm
