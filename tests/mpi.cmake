@@ -2,17 +2,12 @@
 # The tests whose ranks are processes, and what becomes of a job when one of them fails. Not under
 # sanitizers: Open MPI itself leaks and reads uninitialised bytes.
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
-set(mpi_environment OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1)
-set(mpi_command ${MPIEXEC_EXECUTABLE} --oversubscribe --bind-to none ${MPIEXEC_NUMPROC_FLAG})
 
 foreach(header mpi mpi_peers mpi_session)
   add_executable(test_comm_${header} comm/${header}_test.cpp)
   target_link_libraries(test_comm_${header} PRIVATE polyq_test_main polyq::mpi)
   foreach(ranks 1 2 3 4)
-    add_test(NAME comm_${header}_${ranks}
-             COMMAND ${mpi_command} ${ranks} $<TARGET_FILE:test_comm_${header}>)
-    set_tests_properties(comm_${header}_${ranks} PROPERTIES ENVIRONMENT "${mpi_environment}"
-                         PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 LABELS once)
+    add_mpi_test(comm_${header}_${ranks} ${ranks} $<TARGET_FILE:test_comm_${header}>)
   endforeach()
 endforeach()
 
@@ -23,6 +18,6 @@ foreach(hosts one two)
   add_test(NAME comm_mpi_faults_${hosts}_host
            COMMAND ${Python3_EXECUTABLE} ${CMAKE_CURRENT_SOURCE_DIR}/comm/mpi_faults.py ${hosts}
                    ${MPIEXEC_EXECUTABLE} $<TARGET_FILE:comm_mpi_faults> $<TARGET_FILE:test_comm_mpi>)
-  set_tests_properties(comm_mpi_faults_${hosts}_host PROPERTIES ENVIRONMENT "${mpi_environment}"
-                       PROCESSORS 2 RESOURCE_LOCK mpi TIMEOUT 300 SKIP_RETURN_CODE 77 LABELS once)
+  runs_mpi(comm_mpi_faults_${hosts}_host)
+  set_tests_properties(comm_mpi_faults_${hosts}_host PROPERTIES SKIP_RETURN_CODE 77)
 endforeach()
