@@ -20,6 +20,7 @@ namespace test {
 template <class Comm>
 using Fault = std::function<void(const Comm&)>;
 
+/// By less than the deadline a delay, by more a stall.
 inline auto late(std::chrono::duration<double> by) {
   return [by](const auto&) { std::this_thread::sleep_for(by); };
 }

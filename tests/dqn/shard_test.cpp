@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Shards: the same parameters bit for bit on 1, 2 and 4 ranks, fast near reproducible, and the
-// gradient of shards that of one large batch.
+// Shards: the same parameters bit for bit on 1, 2 and 4 ranks, fast near reproducible, the gradient
+// of shards that of one large batch, and a fault of one rank told on all.
 #include <doctest/doctest.h>
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <exception>
 #include <polyq/comm/threads.hpp>
 #include <polyq/env/cart_pole.hpp>
 #include <polyq/nn/sequential.hpp>
@@ -18,6 +19,7 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "comm/faulty_ranks.hpp"
 
 namespace {
 
@@ -203,6 +205,66 @@ TEST_CASE("what one rank meets in its part of an evaluation reaches all, and is 
   };
   CHECK_THROWS_WITH_AS(run(), fault.c_str(), polyq::EnvironmentError);
   CHECK(told_to_0.ends_with(": rank 1 gave up: " + fault));
+}
+
+namespace {
+
+using Faulty = test::Faulty<Threads>;
+
+/// What becomes of a run of two ranks where rank 1 has a fault at an operation.
+struct Faced {
+  std::vector<float> parameters;     // of rank 0, where the run came to its end
+  std::vector<std::string> told{2};  // each rank, where it did not
+};
+Faced faced(std::uint64_t operation, const test::Fault<Threads>& fault) {
+  Faced faced;
+  const auto run = [&](const Threads& threads) {
+    const auto rank = std::size_t(threads.rank());
+    const Faulty ranks(threads, 1, operation, fault);
+    try {
+      polyq::Dqn agent(polyq::backend::Reference{}, Network{},
+                       polyq::replay::Uniform<7>{.capacity = 800}, polyq::optim::Adam{}, {},
+                       polyq::rule::QLearning{}, ranks);
+      polyq::train(agent, Environments{},
+                   {.env_steps = 400,
+                    .warm_up_env_steps = 40,
+                    .train_period_env_steps = 20,
+                    .evaluation_period_env_steps = 200,
+                    .report_episodes = 4,
+                    .chunk_env_steps = 100});
+      if (rank == 0) faced.parameters = agent.parameters();
+    } catch (const std::exception& error) {
+      faced.told[rank] = error.what();
+      throw;
+    }
+  };
+  try {
+    Threads::run(2, run, polyq::comm::Deadline(1));
+  } catch (const std::exception& error) {
+    CHECK(std::count(faced.told.begin(), faced.told.end(), error.what()) > 0);
+  }
+  return faced;
+}
+
+}  // namespace
+
+TEST_CASE("a fault at any operation of a run is told on all ranks; a short delay changes nothing") {
+  const Faced sound = faced(0, test::error("never"));
+  CHECK(!sound.parameters.empty());
+  for (const std::uint64_t operation : {1, 2, 3, 9, 20}) {
+    CAPTURE(operation);
+    const std::string number = "(operation " + std::to_string(operation) + ")";
+    CHECK(faced(operation, test::late(polyq::comm::Deadline(.05))).parameters == sound.parameters);
+
+    const Faced failed = faced(operation, test::error("no luck"));
+    CHECK(failed.told[0].ends_with(number + ": rank 1 gave up: no luck"));
+    CHECK(failed.told[1] == "no luck");
+
+    const Faced stalled = faced(operation, test::late(polyq::comm::Deadline(1.2)));
+    CHECK(stalled.told[0].find(number + " waited 1") != std::string::npos);
+    CHECK(stalled.told[0].find("missing: rank 1") != std::string::npos);
+    CHECK(stalled.told[1].find(number + " began beyond the deadline") != std::string::npos);
+  }
 }
 
 TEST_CASE("capacity is the run's, each shard has its part") {
