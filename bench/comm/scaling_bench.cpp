@@ -97,7 +97,7 @@ std::unique_ptr<Agent<H, Batch>> filled_agent(const Timed& ranks) {
 std::vector<double> of_all(const comm::HostRanks& ranks, double mine) {
   std::vector<double> all(std::size_t(ranks.size()));
   all[std::size_t(ranks.rank())] = mine;
-  share(ranks, all);
+  share(ranks, all, [&](std::size_t r) { return int(r) == ranks.rank(); });
   return all;
 }
 

@@ -60,9 +60,9 @@ class MpiTransport final : public Transport {
 
  private:
   // A span that is sent whole takes half the rounds. Between two ranks that is as many bytes as by
-  // halves, and faster up to 512 KB; between four it is more bytes, and faster up to 32 KB.
-  static constexpr std::size_t most_whole_of_two = 512 << 10, most_whole = 32 << 10;
-  static constexpr std::size_t block = 32;  // numbers combined in registers
+  // halves, and faster up to 256 KB; between four it is more bytes, and faster up to 32 KB.
+  static constexpr std::size_t most_whole_of_two = 256 << 10, most_whole = 32 << 10;
+  static constexpr std::size_t block = 32;  // numbers combined at a time
 
   template <class T, class With>
   void combine(const Call& call, std::span<T> span, With with) {
@@ -134,16 +134,17 @@ class MpiTransport final : public Transport {
     start_exchange(partner, out, in, in_pieces_to);
     peers_.wait();
   }
-  /// In blocks of a fixed size, which a compiler turns into vectors at -O2.
   template <class T, class With>
   static void add(std::span<T> span, std::span<T> other, With with) {
+    add(span.data(), other.data(), span.size(), with);
+  }
+  /// In blocks of a fixed size of spans apart, which compilers turn into vectors at -O2 already.
+  template <class T, class With>
+  static void add(T* __restrict span, const T* __restrict other, std::size_t n, With with) {
     std::size_t at = 0;
-    for (; at + block <= span.size(); at += block) {
-      T total[block];
-      for (std::size_t i = 0; i < block; ++i) total[i] = with(span[at + i], other[at + i]);
-      std::copy_n(total, block, span.data() + at);
-    }
-    for (; at < span.size(); ++at) span[at] = with(span[at], other[at]);
+    for (; at + block <= n; at += block)
+      for (std::size_t i = at; i < at + block; ++i) span[i] = with(span[i], other[i]);
+    for (; at < n; ++at) span[at] = with(span[at], other[at]);
   }
   template <class T>
   std::span<T> scratch(std::size_t count) {

@@ -107,9 +107,9 @@ class MpiPeers {
       MpiSession::check(MPI_Test(&request, &done, MPI_STATUS_IGNORE), "MPI_Comm_idup");
       if (done || waited() <= deadline_.count()) continue;
       session_->fail(CommError::Kind::lost);
-      throw CommError(CommError::Kind::lost, "polyq: rank " + shown(rank_) + ": waited " +
-                                                 shown(waited()) +
-                                                 " s for all ranks to make their communicators");
+      throw CommError(CommError::Kind::lost, "polyq: rank " + shown(rank_) + ":" +
+                                                 text_of_wait(waited()) +
+                                                 " for all ranks to make their communicators");
     }
     MpiSession::check(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   }
