@@ -12,7 +12,9 @@
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/adam.hpp>
 #include <polyq/replay/uniform.hpp>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "agents.hpp"

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <polyq/comm/nccl_rank.hpp>
@@ -71,6 +72,13 @@ template <class F>
 std::string message_of(F f) {
   const std::optional<CommError> error = told(f);
   return error ? error->what() : "nothing was thrown";
+}
+
+/// Seconds that a message says a wait took.
+double waited_in(const std::string& message) {
+  const std::string before = " waited ";
+  const std::size_t at = message.find(before);
+  return at == std::string::npos ? 0 : std::stod(message.substr(at + before.size()));
 }
 
 /// Every call throws what was thrown first, and NCCL hears nothing more.
@@ -187,6 +195,7 @@ TEST_CASE("a communicator that cannot be made says why") {
     const std::string message = message_of([] { Connected(); });
     CAPTURE(message);
     CHECK(message.find("polyq: rank 1: making the communicator of size 2 waited 0.") == 0);
+    CHECK(waited_in(message) >= soon.count());
     CHECK(message.ends_with(" s; NCCL does not say which rank is missing"));
     CHECK(scripted.since_begin() == Calls{"abort"});
   }
@@ -225,6 +234,7 @@ TEST_CASE("a call that is never taken ends at the deadline") {
   CAPTURE(message);
   CHECK(message.find("polyq: rank 1: broadcast of 5 floats from rank 0 (operation 1) waited 0.") ==
         0);
+  CHECK(waited_in(message) >= soon.count());
   check_closed(rank, message);
 }
 
@@ -243,6 +253,7 @@ TEST_CASE("a wait for the device ends at the deadline") {
     CHECK(std::string(error->what())
               .find("polyq: rank 1: synchronize behind all_reduce_sum of 7 floats (operation 1) "
                     "waited 0.") == 0);
+    CHECK(waited_in(error->what()) >= soon.count());
     check_closed(rank, error->what());
     CHECK(scripted.since_begin() == Calls{"all_reduce_sum", "abort"});
   }
@@ -251,6 +262,7 @@ TEST_CASE("a wait for the device ends at the deadline") {
     const std::string message = message_of([&] { rank.barrier(); });
     CAPTURE(message);
     CHECK(message.find("polyq: rank 1: barrier (operation 1) waited 0.") == 0);
+    CHECK(waited_in(message) >= soon.count());
     check_closed(rank, message);
   }
 }

@@ -213,8 +213,8 @@ using Faulty = test::Faulty<Threads>;
 
 /// What becomes of a run of two ranks where rank 1 has a fault at an operation.
 struct Faced {
-  std::vector<float> parameters;     // of rank 0, where the run came to its end
-  std::vector<std::string> told{2};  // each rank, where it did not
+  std::vector<float> parameters;          // of rank 0, where the run came to its end
+  std::vector<std::string> told{"", ""};  // each rank, where it did not
 };
 Faced faced(std::uint64_t operation, const test::Fault<Threads>& fault) {
   Faced faced;

@@ -9,6 +9,7 @@
 
 #include "polyq/core/arena.hpp"
 #include "polyq/core/random.hpp"
+#include "polyq/dqn/agreement.hpp"
 #include "polyq/dqn/dqn.hpp"
 #include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
@@ -137,9 +138,7 @@ class ActingShard {
                agent_->clock()});
   }
   void step_environments() {
-    if constexpr (!Environments::recordable &&
-                  !Agent::alone)  // whose step waits without a deadline
-      agent_->comm().synchronize(agent_->machine());
+    if constexpr (!Environments::recordable) await_ranks(*agent_);  // its step waits
     environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
                        AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),
                                                  log_rows_, agent_->clock()});

@@ -31,6 +31,13 @@ void share(const Comm& comm, std::vector<T>& all, IsMine is_mine) {
   std::memcpy(all.data(), words.data(), all.size() * sizeof(T));
 }
 
+/// Waits within the ranks' deadline, in front of what waits without one; nothing for comm::None.
+/// Throws CommError.
+template <class Agent>
+void await_ranks(Agent& agent) {
+  if constexpr (!Agent::alone) agent.comm().synchronize(agent.machine());
+}
+
 /// What a rank votes for at a chunk's end; either counts where any rank asks for it.
 struct Ballot {
   bool stop = false, checkpoint = false;

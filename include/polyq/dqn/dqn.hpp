@@ -152,7 +152,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   /// Waits.
   std::vector<float> parameters(const float* span) {
     std::vector<float> padded(P), packed(Network::parameter_count);
-    if constexpr (!alone) comm_.synchronize(machine_);  // a download has no deadline
+    await_ranks(*this);
     machine_.download(padded.data(), span, P);
     core::for_each_parameter(Network::template blocks<Storage>(),
                              [&](std::size_t i, std::size_t at) { packed[i] = padded[at]; });
