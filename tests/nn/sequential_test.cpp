@@ -239,7 +239,38 @@ Asked asked_of_probe() {
   return Probe::asked;
 }
 
+/// A layer that notes the numbers by which passes call it.
+struct Numbered : nn::Linear<3, 3> {
+  static constexpr bool explores = true;
+  static inline std::vector<int> forwards, backwards;
+  template <class Machine, class X, class Y>
+  static void forward(Machine&, const float*, X, Y, float*, const nn::Pass& pass) {
+    forwards.push_back(pass.layer);
+  }
+  template <class Below, class Machine, class X, class DY, class DX>
+  static void backward(Machine&, const float*, X, const float*, DY, float*, DX, float*,
+                       const nn::Pass& pass) {
+    backwards.push_back(pass.layer);
+  }
+};
+
 }  // namespace
+
+TEST_CASE("a pass numbers the layers through nested networks") {
+  using Network =
+      nn::Sequential<Numbered, nn::Sequential<Numbered, nn::Sequential<Numbered, Numbered>>,
+                     Numbered>;
+  static_assert(Network::explores && !Nested::explores && !nn::explores<nn::Scale<5>>());
+  Idle machine;
+  std::vector<float> floats(1000);
+  const core::Matrix<float, 3, 1> any{floats.data()};
+  const nn::Pass pass{nn::Role::online, nullptr, 0};
+  Network::forward(machine, any.data, any, any, any.data, pass);
+  CHECK(Numbered::forwards == std::vector<int>{0, 1, 2, 3, 4});
+  Network::template backward<math::Identity>(machine, any.data, any, any.data, any, any.data,
+                                             core::Absent{}, any.data, pass);
+  CHECK(Numbered::backwards == std::vector<int>{4, 3, 2, 1, 0});
+}
 
 TEST_CASE_TEMPLATE("blocks are apart, inside the parameters, and in the order of layers", B,
                    POLYQ_BACKENDS) {

@@ -15,13 +15,17 @@ namespace polyq::nn {
 
 enum class Role { online, target, selector, acting, evaluation };
 
-/// What a pass is for. A layer that draws does so from (seed, Stream::noise, clock, role); other
-/// layers ignore these.
+/// What a pass is for. A layer that draws does so from (seed, Stream::noise, clock, role, layer);
+/// other layers ignore these.
 struct Pass {
   Role role;
   const core::Clock* clock;
   std::uint64_t seed;
   bool again = false;  // backward: the parameters and the scratch are as the last one left them
+  int layer = 0;       // counted over the network, nested layers included
+
+  /// For the layer that stands behind `layers` others.
+  Pass behind(int layers) const { return {role, clock, seed, again, layer + layers}; }
 };
 
 /// A layer on a machine, for B samples: its sizes, and its two passes.
@@ -29,6 +33,7 @@ struct Pass {
 ///   where each tensor stands; trained: whether any of them is learned.
 /// - initialise(seed, first, packed): writes the parameters in PyTorch's order, drawing number i
 ///   from (seed, Stream::init, 0, first + i), so that they are equal on all backends.
+/// - explores, if it has one: whether it draws its own exploration when it acts.
 /// - tape_size: floats that a forward leaves for the backward, inner outputs only; scratch_size:
 ///   floats that a backward needs. Both may hold anything before, but for pass.again.
 /// - forward(machine, parameters, x [in,B], y [out,B], tape, pass): enqueues.
@@ -57,6 +62,16 @@ concept LayerOn = requires(
   L::template backward<math::Identity>(machine, read, x, read, dy, span, core::Absent{}, span,
                                        pass);
 };
+
+/// Whether L draws its own exploration when it acts, so that random actions need not be mixed in.
+template <class L>
+consteval bool explores() {
+  if constexpr (requires { L::explores; }) {
+    return L::explores;
+  } else {
+    return false;
+  }
+}
 
 template <class N>
 concept Network = requires {

@@ -24,6 +24,7 @@ class Sequential {
   static constexpr int layer_count = (Layers::layer_count + ...);
   static constexpr std::size_t parameter_count = (Layers::parameter_count + ...);
   static constexpr bool trained = (Layers::trained || ...);
+  static constexpr bool explores = (nn::explores<Layers>() || ...);
   using Output = typename LayerAt<size - 1>::Output;
 
   constexpr Sequential() requires(std::is_default_constructible_v<Layers>&&...) = default;
@@ -100,6 +101,14 @@ class Sequential {
       return LayerAt<I - 1>::trained || trained_below<I - 1>();
     }
   }
+  template <int I>
+  static constexpr int layers_before() {
+    if constexpr (I == 0) {
+      return 0;
+    } else {
+      return layers_before<I - 1>() + LayerAt<I - 1>::layer_count;
+    }
+  }
   template <class Storage, int I>
   static constexpr std::size_t parameter_offset() {
     if constexpr (I == 0) {
@@ -146,10 +155,10 @@ class Sequential {
     float* output = tape + tape_offset<Storage, B, I>();
     float* own_tape = output + output_size<Storage, I, B>();
     if constexpr (I + 1 == size) {
-      Layer::forward(machine, own, x, y, own_tape, pass);
+      Layer::forward(machine, own, x, y, own_tape, pass.behind(layers_before<I>()));
     } else {
       const backend::Activations<Storage, float, Layer::out, B> inner{output};
-      Layer::forward(machine, own, x, inner, own_tape, pass);
+      Layer::forward(machine, own, x, inner, own_tape, pass.behind(layers_before<I>()));
       const backend::Activations<Storage, const float, Layer::out, B> next = inner;
       forward_from<I + 1>(machine, parameters, next, y, tape, pass);
     }
@@ -164,22 +173,23 @@ class Sequential {
     float* own_gradient = gradient + parameter_offset<Storage, I>();
     const float* own_tape = tape + tape_offset<Storage, B, I>() + output_size<Storage, I, B>();
     float* layer_scratch = scratch + scratch_offset<Storage, B, I>();
+    const Pass here = pass.behind(layers_before<I>());
     if constexpr (I == 0) {
       Layer::template backward<Below>(machine, own, x, own_tape, dy, own_gradient, dx,
-                                      layer_scratch, pass);
+                                      layer_scratch, here);
     } else {
       using Input = backend::Activations<Storage, const float, Layer::in, B>;
       using BelowThis = typename LayerAt<I - 1>::Output;
       const Input input{tape + tape_offset<Storage, B, I - 1>()};
       if constexpr (!trained_below<I>() && std::is_same_v<DX, core::Absent>) {
         Layer::template backward<BelowThis>(machine, own, input, own_tape, dy, own_gradient,
-                                            core::Absent{}, layer_scratch, pass);
+                                            core::Absent{}, layer_scratch, here);
       } else {
         // Two buffers in turn: this layer reads dy from one and writes dx into the other.
         const backend::Activations<Storage, float, Layer::in, B> inner{
             scratch + I % 2 * widest_gradient<Storage, B>()};
         Layer::template backward<BelowThis>(machine, own, input, own_tape, dy, own_gradient, inner,
-                                            layer_scratch, pass);
+                                            layer_scratch, here);
         backward_from<I - 1, Below>(machine, parameters, x, tape, Input(inner), gradient, dx,
                                     scratch, pass);
       }
