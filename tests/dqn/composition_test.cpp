@@ -108,6 +108,7 @@ struct Unweighted {
   static constexpr int batch_size = 8;
 };
 struct Unsampled : Unweighted {
+  static constexpr int steps = 1;
   static constexpr bool weighted = false;
 };
 struct Layerless {

@@ -49,7 +49,7 @@ struct CopyColumn {
 /// A replay that samples the batch of a golden file, always.
 template <int BatchSize, bool Weighted>
 struct GoldenBatch {
-  static constexpr int batch_size = BatchSize;
+  static constexpr int batch_size = BatchSize, steps = 1;
   static constexpr bool weighted = Weighted;
   const test::Golden* golden;
   std::array<float, BatchSize> weights = {};
@@ -62,7 +62,10 @@ struct GoldenBatch {
         : stored_(machine, read(*settings.golden)),
           weights_(test::uploaded(
               machine, std::vector<float>(settings.weights.begin(), settings.weights.end()))) {}
-    void attach(std::int64_t) {}
+    void attach(std::int64_t, bool) {}
+    void cut(Machine&, const core::Clock*) {}
+    bool masked() const { return false; }
+    std::int64_t rows_needed() const { return 1; }
     template <class Rows>
     void push(Machine&, const core::Clock*, Rows) {}
     void sample(Machine& machine, const core::Clock*, replay::Batch<Observations> batch) {

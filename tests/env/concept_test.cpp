@@ -111,14 +111,13 @@ TEST_CASE_TEMPLATE("environments step together on a machine", B, POLYQ_BACKENDS)
   for (int e = 0; e < 3; ++e) start.observations(0, e) = 9;
   const test::RowsOn<Machine, Three> memory(machine, start);
   const auto rows = memory.view();
-  on.reset(machine, clock.get(), rows.observations);
+  const env::Stepped<Three> out{rows.next, rows.observations, rows.rewards, rows.terminated,
+                                rows.truncated};
+  on.reset(machine, clock.get(), out);
   const auto first = test::downloaded(machine, rows.observations);
   for (int e = 0; e < 3; ++e) CHECK(first(0, e) == 0);
   for (int step = 1; step <= 2; ++step) {
-    on.step(machine, clock.get(), rows.actions,
-            env::Stepped<Three>{rows.next, rows.observations, rows.rewards, rows.terminated,
-                                rows.truncated},
-            polyq::backend::Nothing{});
+    on.step(machine, clock.get(), rows.actions, out, polyq::backend::Nothing{});
     machine.for_each(1, core::Tick{clock.get(), 3, 0});
     const auto made = memory.download(machine);
     for (int e = 0; e < 3; ++e) {

@@ -79,16 +79,14 @@ class Lanes {
 
   explicit Lanes(std::uint64_t seed, Env env = {}, std::uint64_t env_steps = 0)
       : clock{env_steps, 0}, on_(machine_, env::Vectorized<Env, N>{env}, seed) {
-    on_.reset(machine_, clock_.get(), written_.view().observations);
+    on_.reset(machine_, clock_.get(), stepped());
     now = test::downloaded(machine_, written_.view().observations);
   }
   void step(const std::vector<std::int32_t>& actions) {
     const auto to = written_.view();
     machine_.upload(clock_.get(), &clock, 1);
     machine_.upload(to.actions, actions.data(), N);
-    on_.step(machine_, clock_.get(), to.actions,
-             env::Stepped<Observations>{to.next, to.observations, to.rewards, to.terminated,
-                                        to.truncated},
+    on_.step(machine_, clock_.get(), to.actions, stepped(),
              CopyWritten{to.rewards, to.next.data, to.terminated, to.truncated, seen_.get(),
                          Observations::stride});
     clock.env_steps += N;
@@ -108,6 +106,11 @@ class Lanes {
   std::vector<std::uint8_t> terminated, truncated;
 
  private:
+  env::Stepped<Observations> stepped() const {
+    const auto to = written_.view();
+    return {to.next, to.observations, to.rewards, to.terminated, to.truncated};
+  }
+
   Machine machine_{B{}};
   typename env::Vectorized<Env, N>::template On<Machine> on_;
   test::RowsOn<Machine, Observations> written_{machine_};

@@ -27,11 +27,23 @@ TEST_CASE("of equal values the lowest index wins") {
   CHECK(math::argmax(zeros, 2) == 0);
 }
 
+TEST_CASE("the greedy action is a legal one") {
+  const float values[] = {1, 5, 3, 3};
+  math::ActionMask<4> legal;
+  CHECK(math::argmax(values, 4, legal.word) == 0);  // none is legal: some action
+  legal.allow(0);
+  legal.allow(2);
+  legal.allow(3);
+  CHECK(math::argmax(values, 4, legal.word) == 2);
+  CHECK(math::argmax(values, 4, nullptr) == 1);
+  CHECK(math::epsilon_greedy(values, 4, legal.word, .25f, .5f, 3) == 2);
+}
+
 TEST_CASE("a draw below epsilon takes the random action, any other the greedy one") {
   const float values[] = {0, 1, 0, 0};
-  CHECK(math::epsilon_greedy(values, 4, .25f, .2499f, 3) == 3);
-  CHECK(math::epsilon_greedy(values, 4, .25f, .25f, 3) == 1);
+  CHECK(math::epsilon_greedy(values, 4, nullptr, .25f, .2499f, 3) == 3);
+  CHECK(math::epsilon_greedy(values, 4, nullptr, .25f, .25f, 3) == 1);
   // Draws are in [0, 1): 0 is below no epsilon of 0, the largest draw is below an epsilon of 1.
-  CHECK(math::epsilon_greedy(values, 4, 0, 0, 3) == 1);
-  CHECK(math::epsilon_greedy(values, 4, 1, 1 - 0x1p-24f, 3) == 3);
+  CHECK(math::epsilon_greedy(values, 4, nullptr, 0, 0, 3) == 1);
+  CHECK(math::epsilon_greedy(values, 4, nullptr, 1, 1 - 0x1p-24f, 3) == 3);
 }

@@ -20,7 +20,7 @@ namespace replay = polyq::replay;
 /// A user's replay: always the newest row. Ring stores; only what is drawn is its own.
 template <int BatchSize>
 struct Newest {
-  static constexpr int batch_size = BatchSize;
+  static constexpr int batch_size = BatchSize, steps = 1;
   static constexpr bool weighted = false;
   std::int64_t capacity = 100;
 
@@ -36,11 +36,14 @@ struct Newest {
   template <class Machine, class Shapes>
   struct On {
     using Sampled = replay::Batch<typename Shapes::template Observations<BatchSize>>;
-    replay::Ring<Machine, Shapes::O> ring;
+    replay::Ring<Machine, Shapes::O, Shapes::A> ring;
 
     On(Machine& machine, const Newest& settings, replay::RunFacts facts)
         : ring(machine, settings.capacity, facts) {}
-    void attach(std::int64_t environments) { ring.attach(environments); }
+    void attach(std::int64_t environments, bool masked) { ring.attach(environments, masked); }
+    void cut(Machine& machine, const core::Clock* clock) { ring.cut(machine, clock); }
+    bool masked() const { return ring.masked(); }
+    std::int64_t rows_needed() const { return ring.rows_needed(); }
     template <class Observations>
     void push(Machine& machine, const core::Clock* clock, replay::Rows<Observations> rows) {
       ring.push(machine, clock, rows);
@@ -54,12 +57,15 @@ struct Newest {
 
 /// Lacks reprioritize.
 struct Forgetful {
-  static constexpr int batch_size = 5;
+  static constexpr int batch_size = 5, steps = 1;
   static constexpr bool weighted = false;
   template <class Machine, class Shapes>
   struct On {
     On(Machine&, Forgetful, replay::RunFacts);
-    void attach(std::int64_t);
+    void attach(std::int64_t, bool);
+    void cut(Machine&, const core::Clock*);
+    bool masked() const;
+    std::int64_t rows_needed() const;
     template <class Observations>
     void push(Machine&, const core::Clock*, replay::Rows<Observations>);
     template <class Batch>
@@ -110,7 +116,7 @@ TEST_CASE_TEMPLATE("a user's replay feeds the batch", B, POLYQ_BACKENDS) {
   Machine machine{B{}};
   const auto clock = test::uploaded(machine, std::vector<core::Clock>(1));
   typename Newest<5>::template On<Machine, Shapes<Machine>> on(machine, {}, {.9f, 1, {}});
-  on.attach(1);
+  on.attach(1, false);
 
   test::RowsOn<Machine, One> memory(machine);
   for (int i = 0; i < 3; ++i) {

@@ -90,7 +90,7 @@ class TestedRing {
   }
 
   Machine machine{B{}};
-  replay::Ring<Machine, O> ring;
+  replay::Ring<Machine, O, 2> ring;
 
  private:
   test::RowsOn<Machine, Pushed> pushed_{machine};

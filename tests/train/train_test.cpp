@@ -277,7 +277,7 @@ TEST_CASE_TEMPLATE("observers see every chunk, and one of them can end the run",
       CHECK(chunk.total_env_steps == 1'000);
       CHECK(chunk.updates == (chunk.env_steps > 100 ? chunk.env_steps - 101 : 0));
       CHECK(chunk.seconds >= seconds);
-      CHECK(chunk.exploration == agent.settings().exploration.at(chunk.env_steps));
+      CHECK(chunk.exploration == agent.exploration().at(chunk.env_steps));
       CHECK(chunk.largest_value == (chunk.updates > 1 ? .5f : 0));
       CHECK(chunk.value_bound == polyq::value_bound(1, .99f));
       seconds = chunk.seconds;
@@ -313,7 +313,7 @@ TEST_CASE_TEMPLATE("a second run continues the agent", B, POLYQ_BACKENDS) {
   CHECK(test::clock_of(agent).updates == 899 + 399);
   CHECK(agent.parameters() != between);
   CHECK(second.chunks.front().env_steps == 100);
-  CHECK(second.chunks.front().exploration == agent.settings().exploration.at(1'100));
+  CHECK(second.chunks.front().exploration == agent.exploration().at(1'100));
   CHECK(second.episodes == 100);
   CHECK(message_of<polyq::SettingsError>([&] {
           polyq::train(agent, env::Vectorized<Lever, 4>{}, settings);

@@ -18,11 +18,15 @@
 
 namespace polyq {
 
-/// ε-greedy actions, ε from the clock; keeps the observation acted on for the row to be stored.
+/// ε-greedy actions among the legal, ε from the clock; keeps the observation acted on and its mask
+/// for the row to be stored.
 template <class Agent, class Observations, class Outputs>
 struct ChooseActions {
   using Rule = typename Agent::RuleType;
+  static constexpr int words = math::mask_words(Agent::A);
   Observations observations, kept;
+  const std::uint32_t* legal;  // null where every action is legal
+  std::uint32_t* kept_legal;
   Outputs outputs;
   std::int32_t* actions;
   Rule rule;
@@ -33,6 +37,8 @@ struct ChooseActions {
 
   struct Each {
     Observations observations, kept;
+    const std::uint32_t* legal;
+    std::uint32_t* kept_legal;
     Outputs outputs;
     std::int32_t* actions;
     Rule rule;
@@ -46,15 +52,28 @@ struct ChooseActions {
           core::philox(seed, core::Stream::explore, step, first_lane + std::uint32_t(e));
       float room[Agent::A];
       const float* values = rule.template values<Agent::A>(outputs.column(e), room);
-      actions[i] = math::epsilon_greedy(values, Agent::A, epsilon, core::uniform(draws.word[0]),
-                                        int(core::below(draws.word[1], Agent::A)));
+      const std::uint32_t* mask = legal == nullptr ? nullptr : legal + i * words;
+      const int any = int(core::below(draws.word[1], math::count_legal(mask, Agent::A)));
+      actions[i] =
+          math::epsilon_greedy(values, Agent::A, mask, epsilon, core::uniform(draws.word[0]),
+                               math::nth_legal(mask, Agent::A, any));
       for (int o = 0; o < Agent::O; ++o) kept(o, e) = observations(o, e);
+      if (mask != nullptr)
+        for (int w = 0; w < words; ++w) kept_legal[i * words + w] = mask[w];
     }
   };
   POLYQ_HD Each prepare() const {
-    return {observations,     kept,       outputs,
-            actions,          rule,       seed,
-            clock->env_steps, first_lane, exploration.at(clock->env_steps)};
+    return {observations,
+            kept,
+            legal,
+            kept_legal,
+            outputs,
+            actions,
+            rule,
+            seed,
+            clock->env_steps,
+            first_lane,
+            exploration.at(clock->env_steps)};
   }
 };
 
@@ -79,6 +98,8 @@ struct AccountStep {
   EpisodeEnd* log;     // [log_rows], by row number
   math::Modulo place;  // of a row in the log
   const core::Clock* clock;
+  const std::uint32_t* legal = nullptr;  // behind the step and any reset; null where all are
+  int actions = 0;
 
   POLYQ_HD void operator()(std::int64_t e) const {
     const std::uint64_t row = clock->rows + std::uint64_t(e);
@@ -86,6 +107,7 @@ struct AccountStep {
     const float reward = rows.rewards[e], size = reward < 0 ? -reward : reward;
     lane.template look<Observations::rows>(row, reward, rows.observations.column(int(e)),
                                            rows.next.column(int(e)));
+    if (legal != nullptr) lane.look_at_legal(row, legal + e * math::mask_words(actions), actions);
     lane.largest_reward = size > lane.largest_reward ? size : lane.largest_reward;
     lane.running_return += reward;
     lane.running_length += 1;
@@ -111,6 +133,7 @@ template <class Agent, class Environments>
 class ActingShard {
  public:
   static constexpr int N = Environments::count;
+  static constexpr bool masked = env::masked<Environments>();
   using Machine = typename Agent::Machine;
   using Observations = typename Agent::template Observations<N>;
   using Outputs = typename Agent::template Outputs<N>;
@@ -125,23 +148,25 @@ class ActingShard {
         log_(agent.machine().template allocate<EpisodeEnd>(log_rows_.n(), "the log of episodes")),
         environments_(agent.machine(), environments, agent.settings().seed, first_lane()) {
     agent.machine().zero(log_.get(), log_rows_.n() * sizeof(EpisodeEnd));
-    shard.replay().attach(N);
-    environments_.reset(agent.machine(), agent.clock(), stage_.observations());
+    shard.replay().attach(N, masked);
+    shard.replay().cut(agent.machine(), agent.clock());
+    environments_.reset(agent.machine(), agent.clock(), stage_.stepped());
   }
 
   void enqueue_choose() {
     stage_.forward(nn::Role::acting, agent_->online());  // Q(s) [A,N]
     agent_->machine().for_each(
         N, ChooseActions<Agent, Observations, Outputs>{
-               stage_.observations(), kept(), stage_.outputs(), stage_.actions(), agent_->rule(),
-               agent_->settings().exploration, agent_->settings().seed, first_lane(),
-               agent_->clock()});
+               stage_.observations(), kept(), stage_.legal(), kept_legal(), stage_.outputs(),
+               stage_.actions(), agent_->rule(), agent_->exploration(), agent_->settings().seed,
+               first_lane(), agent_->clock()});
   }
   void step_environments() {
     if constexpr (!Environments::recordable) await_ranks(*agent_);  // its step waits
-    environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
-                       AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),
-                                                 log_rows_, agent_->clock()});
+    environments_.step(
+        agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
+        AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(), log_rows_,
+                                  agent_->clock(), stage_.legal(), Agent::A});
   }
   void enqueue_store() { shard_->replay().push(agent_->machine(), agent_->clock(), rows()); }
 
@@ -165,25 +190,29 @@ class ActingShard {
  private:
   struct Places {
     core::Layout all;
-    core::Place<float> kept;  // the observations acted on, which a step overwrites
+    core::Place<float> kept;  // the observations acted on, which a step overwrites, and their masks
+    core::Place<std::uint32_t> kept_legal;
     core::Place<Lane> lanes;
     constexpr Places() {
       kept = all.place<float>(Agent::Storage::activation_size(Agent::O, N));
+      kept_legal = all.place<std::uint32_t>(masked ? math::mask_words(Agent::A) * N : 0);
       lanes = all.place<Lane>(N);
     }
   };
   static constexpr Places places{};
 
   Observations kept() const { return {arena_[places.kept]}; }
+  std::uint32_t* kept_legal() const { return masked ? arena_[places.kept_legal] : nullptr; }
   replay::Rows<Observations> rows() const {
     const auto made = stage_.stepped();
-    return {kept(), made.next, stage_.actions(), made.rewards, made.terminated, made.truncated};
+    return {kept(),          made.next,      stage_.actions(), made.rewards,
+            made.terminated, made.truncated, kept_legal(),     made.legal_next};
   }
 
   Agent* agent_;
   typename Agent::ShardType* shard_;
   math::Modulo log_rows_;  // a row's place in the log
-  Stage<Agent, N> stage_;
+  Stage<Agent, N, masked> stage_;
   core::Arena<Machine> arena_;
   typename Machine::template Owned<EpisodeEnd> log_;
   typename Environments::template On<Machine> environments_;

@@ -38,6 +38,7 @@ enum class Rung {
   replay_on,
   optimizer,
   rule_output,
+  rule_steps,
   reach,
   communicator_on,
   none
@@ -53,6 +54,7 @@ consteval Rung first_wrong() {
   } else if constexpr (!requires {
                          { R::batch_size } -> std::convertible_to<int>;
                          { R::weighted } -> std::convertible_to<bool>;
+                         { R::steps } -> std::convertible_to<int>;
                        }) {
     return Rung::replay;
   } else if constexpr (!rule::RuleOn<Rule, N>) {
@@ -70,6 +72,8 @@ consteval Rung first_wrong() {
       return Rung::optimizer;
     } else if constexpr (!Rule::template accepts<N>) {
       return Rung::rule_output;
+    } else if constexpr (rule::one_step<Rule>() && R::steps > 1) {
+      return Rung::rule_steps;
     } else if constexpr (!C::reaches(B::memory)) {
       return Rung::reach;
     } else if constexpr (!comm::CommunicatorOn<C, Machine>) {
@@ -108,14 +112,18 @@ struct RefuseComposition {
                 "polyq::Dqn: the network lacks a member that a Layer has on this backend; see "
                 "LayerOn in polyq/nn/concept.hpp");
   static_assert(wrong != Rung::replay_on,
-                "polyq::Dqn: the replay lacks attach, push, sample or reprioritize on this "
-                "backend; see ReplayOn in polyq/replay/concept.hpp");
+                "polyq::Dqn: the replay lacks attach, cut, push, sample, reprioritize, masked or "
+                "rows_needed on this backend; see ReplayOn in polyq/replay/concept.hpp");
   static_assert(wrong != Rung::optimizer,
                 "polyq::Dqn: the 4th policy is not an Optimizer on this backend; it needs "
                 "On<Machine, Shapes> with state_size and step (polyq/optim/concept.hpp)");
   static_assert(wrong != Rung::rule_output,
-                "polyq::Dqn: the rule does not accept this network's output; QLearning and "
-                "DoubleQLearning need one value an action, [A, B]");
+                "polyq::Dqn: the rule does not accept this network's output; QLearning, "
+                "DoubleQLearning and Munchausen need one value an action, [A, B], Categorical and "
+                "Quantile need nn::Distributional of as many atoms");
+  static_assert(wrong != Rung::rule_steps,
+                "polyq::Dqn: the rule is defined for transitions of one step; take the replay out "
+                "of NStep, or another rule");
   static_assert(wrong != Rung::reach,
                 "polyq::Dqn: this communicator cannot reach this backend's memory; Nccl needs a "
                 "device backend, Mpi and Threads a host one");

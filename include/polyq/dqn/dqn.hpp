@@ -52,7 +52,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   using Observations = typename S::template Observations<Columns>;  // [O, Columns]
   template <int Columns>
   using Outputs = typename S::template Outputs<Columns>;  // [A, Columns] for rules of values
-  using ShardType = Shard<Machine, S, Network, Replay, Rule::reads_online_next>;
+  using ShardType = Shard<Machine, S, Network, Replay, Rule>;
   using Batch = typename ShardType::Batch;
   static constexpr bool alone = std::is_same_v<Comm, comm::None>;
   template <class T>
@@ -103,10 +103,12 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
       forward(nn::Role::target, target(), batch.next, shard.next(), shard.tape());  // Q⁻(s′) [A,B]
       if constexpr (Rule::reads_online_next)  // Q(s′)  [A,B]
         forward(nn::Role::selector, online(), batch.next, shard.next_online(), shard.tape());
+      if constexpr (rule::reads_target_now<Rule>())  // Q⁻(s)  [A,B]
+        forward(nn::Role::target, target(), batch.observations, shard.now_target(), shard.tape());
       forward(nn::Role::online, online(), batch.observations, shard.now(), shard.tape());  // Q(s)
-      machine_.for_each(B, head(shard));                         // dL/dQ / (B·V) [A,B], δ [B]
-      backward(shard);                                           // dL/dθ     [P]
-      shard.replay().reprioritize(machine_, batch, shard.td());  // nothing unless weighted
+      rule::enqueue_head(machine_, B, shard.head(rule_, scale()));  // dL/dQ / (B·V) [A,B], δ [B]
+      backward(shard);                                              // dL/dθ     [P]
+      shard.replay().reprioritize(machine_, batch, shard.td());     // nothing unless weighted
     }
     combine();
     optimizer_.step(machine_, online(), gradient(), clock(), sync_target());  // θ, θ⁻  [P]
@@ -133,6 +135,9 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   const Comm& comm() const { return comm_; }
   const Rule& rule() const { return rule_; }
   const DqnSettings& settings() const { return settings_; }
+  math::Schedule exploration() const {  // ε
+    return settings_.exploration.value_or(nn::explores<Network>() ? 0.f : default_exploration);
+  }
   const Sharding& sharding() const { return sharding_; }
   const core::Fingerprint& fingerprint() const { return fingerprint_; }
   OfShards<ShardType>& shards() { return shards_; }
@@ -213,11 +218,7 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   SyncTarget sync_target() {
     return {target(), online(), clock(), settings_.target_period_updates, settings_.tau};
   }
-  rule::Head<Rule, A, Replay::weighted, Outputs<B>, Batch> head(ShardType& shard) {
-    return {
-        rule_,         shard.now(),   shard.next(), shard.next_online(),
-        shard.batch(), shard.slope(), shard.td(),   1.f / float(alone ? B : B * sharding_.shards)};
-  }
+  float scale() const { return 1.f / float(alone ? B : B * sharding_.shards); }
   void backward(ShardType& shard) {
     Network::template backward<math::Identity>(
         machine_, online(), core::as_const(shard.batch().observations), shard.tape(),

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: MIT
-// Fault: the first number of a lane that is not finite, found in backend memory where nothing can
-// be thrown, named on the host at the next wait.
+// Fault: the first number of a lane that is not finite, or state without a legal action, found in
+// backend memory where nothing can be thrown, named on the host at the next wait.
 #pragma once
 #include <cstdint>
 #include <string>
 
 #include "polyq/core/config.hpp"
 #include "polyq/core/error.hpp"
+#include "polyq/math/action_mask.hpp"
 #include "polyq/math/finite.hpp"
 
 namespace polyq {
 
 struct Fault {
   bool faulty;
-  std::int32_t fault_index;  // of the observation, or `reward_index`
+  std::int32_t fault_index;  // of the observation, or one of the two below
   float fault_value;
   std::uint64_t fault_row;  // rows, or steps of an episode, before this one
-  static constexpr std::int32_t reward_index = -1;
+  static constexpr std::int32_t reward_index = -1, legal_index = -2;
 
   /// Looks at a step's reward and at two observations [O]; keeps the first fault ever seen.
   template <int O>
@@ -32,15 +33,26 @@ struct Fault {
     keep(reward_index, reward);
   }
 
+  /// Looks at the mask of a state that is to be acted in.
+  POLYQ_HD void look_at_legal(std::uint64_t row, const std::uint32_t* legal, int actions) {
+    if (faulty || math::count_legal(legal, actions) > 0) return;
+    faulty = true;
+    fault_index = legal_index;
+    fault_row = row;
+  }
+
   /// Throws EnvironmentError if there is one, naming environment, lane, env step and index.
   void refuse(const char* environment, std::uint64_t lane) const {
     if (!faulty) return;
+    const std::string where = "polyq: environment " + std::string(environment) + ", lane " +
+                              shown(lane) + ", env step " + shown(fault_row + 1);
+    if (fault_index == legal_index)
+      throw EnvironmentError(where + ": legal actions = none; allowed: at least one");
     const std::string what = fault_index == reward_index
                                  ? std::string("reward")
                                  : "observation[" + shown(fault_index) + "]";
-    throw EnvironmentError("polyq: environment " + std::string(environment) + ", lane " +
-                           shown(lane) + ", env step " + shown(fault_row + 1) + ": " + what +
-                           " = " + shown(fault_value) + "; allowed: finite numbers");
+    throw EnvironmentError(where + ": " + what + " = " + shown(fault_value) +
+                           "; allowed: finite numbers");
   }
 
   POLYQ_HD void keep(std::int32_t index, float value) {

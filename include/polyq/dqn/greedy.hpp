@@ -40,6 +40,12 @@ class Greedy {
   int operator()(std::span<const float, O> observation) {
     return math::argmax(values(observation).data(), A);
   }
+  /// Among the legal actions; throws SettingsError where none is.
+  int operator()(std::span<const float, O> observation, const math::ActionMask<A>& legal) {
+    const int count = math::count_legal(legal.word, A);
+    require(count > 0, "number of legal actions", count, ">= 1");
+    return math::argmax(values(observation).data(), A, legal.word);
+  }
 
  private:
   Agent* agent_;

@@ -10,8 +10,9 @@
 
 namespace polyq {
 
-/// Must die before its agent. All views are of backend memory, zero at the start.
-template <class Agent, int N>
+/// Must die before its agent. All views are of backend memory, zero at the start. `Masked`: whether
+/// the environments say which actions are legal.
+template <class Agent, int N, bool Masked = false>
 class Stage {
  public:
   using Observations = typename Agent::template Observations<N>;
@@ -20,15 +21,18 @@ class Stage {
   explicit Stage(Agent& agent)
       : agent_(&agent), arena_(agent.machine(), places.all.bytes(), "a stage") {}
 
-  Observations observations() const { return {arena_[places.observations]}; }  // [O,N]
-  Outputs outputs() const { return {arena_[places.outputs]}; }                 // [A,N]
-  std::int32_t* actions() const { return arena_[places.actions]; }             // [N]
+  Observations observations() const { return {arena_[places.observations]}; }       // [O,N]
+  Outputs outputs() const { return {arena_[places.outputs]}; }                      // [A,N]
+  std::int32_t* actions() const { return arena_[places.actions]; }                  // [N]
+  std::uint32_t* legal() const { return Masked ? arena_[places.legal] : nullptr; }  // [words,N]
   env::Stepped<Observations> stepped() const {
     return {{arena_[places.next]},
             observations(),
             arena_[places.rewards],
             arena_[places.terminated],
-            arena_[places.truncated]};
+            arena_[places.truncated],
+            legal(),
+            Masked ? arena_[places.legal_next] : nullptr};
   }
 
   /// outputs ← the network of `parameters` [P] at the observations. Enqueues.
@@ -42,6 +46,7 @@ class Stage {
     core::Place<float> observations, next, outputs, tape, rewards;
     core::Place<std::int32_t> actions;
     core::Place<std::uint8_t> terminated, truncated;
+    core::Place<std::uint32_t> legal, legal_next;
 
     constexpr Places() {
       using Storage = typename Agent::Storage;
@@ -54,6 +59,8 @@ class Stage {
       actions = all.place<std::int32_t>(N);
       terminated = all.place<std::uint8_t>(N);
       truncated = all.place<std::uint8_t>(N);
+      legal = all.place<std::uint32_t>(Masked ? math::mask_words(Agent::A) * N : 0);
+      legal_next = all.place<std::uint32_t>(Masked ? math::mask_words(Agent::A) * N : 0);
     }
   };
   static constexpr Places places{};

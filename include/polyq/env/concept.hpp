@@ -11,6 +11,7 @@
 #include "polyq/backend/concept.hpp"
 #include "polyq/core/clock.hpp"
 #include "polyq/core/random.hpp"
+#include "polyq/math/action_mask.hpp"
 
 namespace polyq::env {
 
@@ -28,7 +29,9 @@ struct Goal {
 };
 
 /// Settings are members; `reset` and `step` draw only from `random`. An environment may also have
-/// `static constexpr Goal goal`.
+/// `static constexpr Goal goal`, and `legal(state)`, a math::ActionMask<action_count> of the
+/// actions that may be taken at a state, at least one of them: no other is then chosen, nor looked
+/// at in a maximum.
 template <class E>
 concept Environment = std::is_trivially_copyable_v<E> &&
     std::is_trivially_copyable_v<typename E::State> &&
@@ -48,14 +51,26 @@ struct Stepped {
   Observations next, observations;  // before and after any reset
   float* rewards;
   std::uint8_t *terminated, *truncated;  // never both
+  // Masks of `observations` and of `next` [mask_words(A), N]; null for environments without.
+  std::uint32_t *legal = nullptr, *legal_next = nullptr;
 };
+
+/// Whether environments say which actions are legal: V::masked, false where it says nothing.
+template <class V>
+consteval bool masked() {
+  if constexpr (requires { V::masked; }) {
+    return V::masked;
+  } else {
+    return false;
+  }
+}
 
 /// - Source: the Environment or HostEnvironment behind it.
 /// - recordable: step only enqueues; a host simulator's step waits.
 /// - evaluation(): the environments on which greedy episodes run.
 /// - On(machine, environments, seed, first_lane): lanes are numbered over all shards, this shard's
-///   from first_lane on, and draw by that number; reset(machine, clock, observations) starts every
-///   lane anew.
+///   from first_lane on, and draw by that number; reset(machine, clock, out) starts every lane anew
+///   and writes out.observations and their masks.
 /// - step(machine, clock, actions, out, after): steps every lane and restarts those that ended.
 ///   The index functor `after` runs behind each lane's step and may read what that lane wrote.
 ///   Draws are numbered by the clock's env steps, which the caller advances by `count` or more a
@@ -63,8 +78,7 @@ struct Stepped {
 template <class V, class Machine, class Observations>
 concept EnvironmentsOn = requires(const V& environments, typename V::template On<Machine>& on,
                                   Machine& machine, const core::Clock* clock,
-                                  const std::int32_t* actions, Stepped<Observations> out,
-                                  Observations observations) {
+                                  const std::int32_t* actions, Stepped<Observations> out) {
   typename V::Source;
   { V::recordable } -> std::convertible_to<bool>;
   { V::count } -> std::convertible_to<int>;
@@ -73,7 +87,7 @@ concept EnvironmentsOn = requires(const V& environments, typename V::template On
   environments.evaluation();
   requires std::constructible_from<typename V::template On<Machine>, Machine&, const V&,
                                    std::uint64_t, std::uint32_t>;
-  on.reset(machine, clock, observations);
+  on.reset(machine, clock, out);
   on.step(machine, clock, actions, out, backend::probe::Each{});
 };
 

@@ -18,7 +18,9 @@ namespace polyq::env {
 /// - step(actions [N], next [O,N], outcomes [N]) writes the observation before any reset.
 /// - reset(ended [N], seeds [N], observations [O,N]) restarts only the lanes with ended != 0 and
 ///   writes only their columns.
-/// Column e of an [O,N] span begins at e·O. A simulator may also have `static constexpr Goal goal`.
+/// Column e of an [O,N] span begins at e·O. A simulator may also have `static constexpr Goal goal`,
+/// and legal(masks [N]), which writes every lane's legal actions, at least one, at the observation
+/// that its last step or reset wrote.
 template <class S>
 concept HostEnvironment = requires(S& simulator, std::span<const std::int32_t> actions,
                                    std::span<float> observations, std::span<Outcome> outcomes,
@@ -39,12 +41,28 @@ struct Asked {
   std::int32_t actions[N];
 };
 
+/// Whether a simulator says which actions are legal.
+template <class S>
+concept MaskedSimulator = requires(S& simulator,
+                                   std::span<math::ActionMask<S::action_count>> masks) {
+  simulator.legal(masks);
+};
+
 /// What it tells, in one piece; observations are without pads.
-template <int O, int N>
+template <int O, int A, int N>
 struct Told {
   float next[N][O], observations[N][O], rewards[N];
   std::uint8_t terminated[N], truncated[N];
+  math::ActionMask<A> legal_next[N], legal[N];  // where the simulator says so
 };
+
+/// Writes lane e's mask where there is a place for it.
+template <int A>
+POLYQ_HD void tell_legal(const math::ActionMask<A>* told, std::int64_t e, std::uint32_t* legal) {
+  constexpr int words = math::mask_words(A);
+  if (legal != nullptr)
+    for (int w = 0; w < words; ++w) legal[e * words + w] = told[e].word[w];
+}
 
 template <int N>
 struct Ask {
@@ -57,18 +75,19 @@ struct Ask {
   }
 };
 
-template <int O, int N, class Observations>
+template <int O, int A, int N, class Observations>
 struct TellStart {
-  const Told<O, N>* told;
-  Observations observations;
+  const Told<O, A, N>* told;
+  Stepped<Observations> out;
   POLYQ_HD void operator()(std::int64_t e) const {
-    for (int o = 0; o < O; ++o) observations(o, int(e)) = told->observations[e][o];
+    for (int o = 0; o < O; ++o) out.observations(o, int(e)) = told->observations[e][o];
+    tell_legal(told->legal, e, out.legal);
   }
 };
 
-template <int O, int N, class Observations>
+template <int O, int A, int N, class Observations>
 struct TellStep {
-  const Told<O, N>* told;
+  const Told<O, A, N>* told;
   Stepped<Observations> out;
   POLYQ_HD void operator()(std::int64_t e) const {
     for (int o = 0; o < O; ++o) {
@@ -78,6 +97,8 @@ struct TellStep {
     out.rewards[e] = told->rewards[e];
     out.terminated[e] = told->terminated[e];
     out.truncated[e] = told->truncated[e];
+    tell_legal(told->legal_next, e, out.legal_next);
+    tell_legal(told->legal, e, out.legal);
   }
 };
 
@@ -85,7 +106,7 @@ struct TellStep {
 template <HostEnvironment Simulator>
 struct Host {
   using Source = Simulator;
-  static constexpr bool recordable = false;
+  static constexpr bool recordable = false, masked = MaskedSimulator<Simulator>;
   static constexpr int count = Simulator::count, observation_size = Simulator::observation_size,
                        action_count = Simulator::action_count;
   Simulator* training;
@@ -99,7 +120,7 @@ struct Host {
   template <class Machine>
   class On {
    public:
-    static constexpr int N = count, O = observation_size;
+    static constexpr int N = count, O = observation_size, A = action_count;
 
     On(Machine& machine, const Host& host, std::uint64_t seed, std::uint32_t first_lane = 0)
         : simulator_(host.training),
@@ -117,13 +138,13 @@ struct Host {
     }
 
     template <class Observations>
-    void reset(Machine& machine, const core::Clock* clock, Observations observations) {
+    void reset(Machine& machine, const core::Clock* clock, Stepped<Observations> out) {
       core::Clock now;
       machine.download(&now, clock, 1);
       for (std::uint8_t& ended : ended_) ended = 1;
       restart(now.env_steps);
       machine.upload(arena_[places.told], told_.data(), 1);
-      machine.for_each(N, TellStart<O, N, Observations>{arena_[places.told], observations});
+      machine.for_each(N, TellStart<O, A, N, Observations>{arena_[places.told], out});
     }
 
     template <class Observations, class After>
@@ -133,6 +154,7 @@ struct Host {
       machine.download(&asked_, arena_[places.asked], 1);
       simulator_->step(asked_.actions, observations_, outcomes_);
       keep(told_[0].next, observations_);
+      if constexpr (masked) simulator_->legal(fresh(told_[0].legal_next));
       for (int e = 0; e < N; ++e) {
         const Outcome outcome = outcomes_[e];
         told_[0].rewards[e] = outcome.reward;
@@ -142,7 +164,7 @@ struct Host {
       }
       restart(asked_.clock.env_steps + N);
       machine.upload(arena_[places.told], told_.data(), 1);
-      machine.for_each(N, TellStep<O, N, Observations>{arena_[places.told], out});
+      machine.for_each(N, TellStep<O, A, N, Observations>{arena_[places.told], out});
       machine.for_each(N, after);
     }
 
@@ -150,10 +172,10 @@ struct Host {
     struct Places {
       core::Layout all;
       core::Place<Asked<N>> asked;
-      core::Place<Told<O, N>> told;
+      core::Place<Told<O, A, N>> told;
       constexpr Places() {
         asked = all.place<Asked<N>>(1);
-        told = all.place<Told<O, N>>(1);
+        told = all.place<Told<O, A, N>>(1);
       }
     };
     static constexpr Places places{};
@@ -166,6 +188,12 @@ struct Host {
       }
       simulator_->reset(ended_, seeds_, observations_);
       keep(told_[0].observations, observations_);
+      if constexpr (masked) simulator_->legal(fresh(told_[0].legal));
+    }
+    using Masks = math::ActionMask<A>[N];
+    static Masks& fresh(Masks& masks) {
+      std::fill_n(masks, N, math::ActionMask<A>{});
+      return masks;
     }
     static void keep(float (&columns)[N][O], const std::vector<float>& from) {
       std::copy(from.begin(), from.end(), &columns[0][0]);
@@ -176,7 +204,7 @@ struct Host {
     std::uint32_t first_lane_;
     core::Arena<Machine> arena_;
     Asked<N> asked_;
-    std::vector<Told<O, N>> told_;  // one, which may be too large for a stack
+    std::vector<Told<O, A, N>> told_;  // one, which may be too large for a stack
     std::vector<float> observations_;
     std::vector<Outcome> outcomes_;
     std::vector<std::uint8_t> ended_;

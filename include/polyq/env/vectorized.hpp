@@ -9,12 +9,29 @@
 
 namespace polyq::env {
 
+/// Whether an environment says which actions are legal.
+template <class Env>
+concept Masked = requires(const Env& env, const typename Env::State& state) {
+  env.legal(state);
+};
+
+/// Writes the mask of lane e's state, of an environment that has one.
+template <class Env>
+POLYQ_HD void write_legal(const Env& env, const typename Env::State& state, std::int64_t e,
+                          std::uint32_t* legal) {
+  if constexpr (Masked<Env>) {
+    constexpr int words = math::mask_words(Env::action_count);
+    const math::ActionMask<Env::action_count> mask = env.legal(state);
+    for (int w = 0; w < words; ++w) legal[e * words + w] = mask.word[w];
+  }
+}
+
 /// Starts lane e anew, drawing at the clock's env steps.
 template <class Env, class Observations>
 struct ResetLane {
   Env env;
   typename Env::State* states;
-  Observations observations;
+  Stepped<Observations> out;
   const core::Clock* clock;
   std::uint64_t seed;
   std::uint32_t first_lane;
@@ -23,7 +40,8 @@ struct ResetLane {
     const core::Random random{seed, core::Stream::environment_reset, clock->env_steps,
                               first_lane + std::uint32_t(e)};
     const typename Env::State state = env.reset(random);
-    env.observe(state, observations.column(int(e)));
+    env.observe(state, out.observations.column(int(e)));
+    write_legal(env, state, e, out.legal);
     states[e] = state;
   }
 };
@@ -48,12 +66,14 @@ struct StepLane {
     const Outcome outcome = env.step(
         state, actions[e], {seed, core::Stream::environment_step, clock->env_steps, lane(e)});
     env.observe(state, out.next.column(int(e)));
+    write_legal(env, state, e, out.legal_next);
     out.rewards[e] = outcome.reward;
     out.terminated[e] = outcome.terminated;
     out.truncated[e] = outcome.truncated && !outcome.terminated;
     if (outcome.terminated || outcome.truncated)
       state = env.reset({seed, core::Stream::environment_reset, clock->env_steps + N, lane(e)});
     env.observe(state, out.observations.column(int(e)));
+    write_legal(env, state, e, out.legal);
     states[e] = state;
   }
 };
@@ -62,7 +82,7 @@ template <Environment Env, int N>
 struct Vectorized {
   static_assert(N > 0, "polyq::env::Vectorized: the number of environments is below 1");
   using Source = Env;
-  static constexpr bool recordable = true;
+  static constexpr bool recordable = true, masked = Masked<Env>;
   static constexpr int count = N, observation_size = Env::observation_size,
                        action_count = Env::action_count;
   Env env;
@@ -83,9 +103,9 @@ struct Vectorized {
           arena_(machine, places.all.bytes(), "the environments' states") {}
 
     template <class Observations>
-    void reset(Machine& machine, const core::Clock* clock, Observations observations) {
+    void reset(Machine& machine, const core::Clock* clock, Stepped<Observations> out) {
       machine.for_each(
-          N, ResetLane<Env, Observations>{env_, states(), observations, clock, seed_, first_lane_});
+          N, ResetLane<Env, Observations>{env_, states(), out, clock, seed_, first_lane_});
     }
     template <class Observations, class After>
     void step(Machine& machine, const core::Clock* clock, const std::int32_t* actions,

@@ -6,13 +6,14 @@
 
 namespace polyq::math {
 
-/// δ = Q(s, a) − (R + discount · next[argmax selector]); `now`, `next` and `selector` are [A].
+/// δ = Q(s, a) − (R + discount · next[argmax selector]); `now`, `next` and `selector` are [A]; the
+/// maximum is over the actions that are legal at s′.
 /// selector = next: Q-learning (Watkins and Dayan 1992). selector = the online network at s′:
 /// double Q-learning (van Hasselt et al. 2016).
 template <class V>
 POLYQ_HD V td_error(const V* now, int action, V reward, V discount, const V* next,
-                    const V* selector, int actions) {
-  return now[action] - (reward + discount * next[argmax(selector, actions)]);
+                    const V* selector, int actions, const std::uint32_t* legal = nullptr) {
+  return now[action] - (reward + discount * next[argmax(selector, actions, legal)]);
 }
 
 }  // namespace polyq::math

@@ -19,6 +19,8 @@ struct Rows {
   std::int32_t* actions;
   float* rewards;
   std::uint8_t *terminated, *truncated;
+  // Of `observations` and of `next` [mask_words(A), N]; null where every action is legal.
+  const std::uint32_t *legal = nullptr, *legal_next = nullptr;
 };
 
 /// B sampled transitions, Observations the backend's [O, B]. The bootstrapped target is
@@ -30,6 +32,8 @@ struct Batch {
   float *rewards, *discounts;
   float* weights;      // of the gradient; only where the replay is `weighted`, else null
   std::int64_t* rows;  // row numbers, counted from the first env step of the shard
+  // Masks at s and s′ [mask_words(A), B]; null where every action is legal.
+  std::uint32_t *legal = nullptr, *legal_next = nullptr;
 };
 
 /// What a replay must know of the run: γ, the seed of its draws, the reward that is learned from,
@@ -43,9 +47,15 @@ struct RunFacts {
 };
 
 /// - On(machine, settings, facts) checks the settings (SettingsError) and owns the stored rows.
-/// - attach(N) once, before the first push. push, sample and reprioritize enqueue; sample before
-///   attach throws, since a recording freezes sizes.
-/// - weighted: whether sample writes Batch::weights.
+/// - attach(N, masked) once, before the first push: N environments push at a time, with masks of
+///   legal actions where `masked`. push, sample and reprioritize enqueue; sample before attach
+///   throws, since a recording freezes sizes. masked(), rows_needed(): whether masks are stored;
+///   rows that must have been pushed before the first sample.
+/// - cut(machine, clock): the environments begin anew; no transition goes on from the rows pushed
+/// so
+///   far. Enqueues.
+/// - reprioritize(machine, batch, td [B]): what the rule's learn returned for the batch.
+/// - weighted: whether sample writes Batch::weights. steps: rows that a transition spans.
 template <class R, class Machine, class Shapes>
 concept ReplayOn = std::
     constructible_from<typename R::template On<Machine, Shapes>, Machine&, R, RunFacts>&& requires(
@@ -54,7 +64,11 @@ concept ReplayOn = std::
         Batch<typename Shapes::template Observations<Shapes::B>> batch, const float* td) {
   { R::weighted } -> std::convertible_to<bool>;
   { R::batch_size } -> std::convertible_to<int>;
-  on.attach(std::int64_t{1});
+  { R::steps } -> std::convertible_to<int>;
+  on.attach(std::int64_t{1}, false);
+  on.cut(machine, clock);
+  { on.masked() } -> std::same_as<bool>;
+  { on.rows_needed() } -> std::same_as<std::int64_t>;
   on.push(machine, clock, rows);
   on.sample(machine, clock, batch);
   on.reprioritize(machine, batch, td);

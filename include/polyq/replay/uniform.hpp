@@ -16,7 +16,7 @@ struct DrawRows {
   static constexpr int words = 4;
   std::int64_t* rows;
   const core::Clock* clock;
-  std::int64_t capacity;
+  std::int64_t capacity, unfinished;  // the newest rows, which are not drawn
   std::uint64_t seed;
   int shard;
 
@@ -40,14 +40,14 @@ struct DrawRows {
     const std::int64_t stored = pushed < capacity ? pushed : capacity;
     // Shards lie apart in the step's upper bits: a lane of its own would spill a GPU's registers.
     const std::uint64_t step = clock->updates | std::uint64_t(shard) << 48;
-    return {rows, pushed - stored, std::uint32_t(stored), step, seed};
+    return {rows, pushed - stored, std::uint32_t(stored - unfinished), step, seed};
   }
 };
 
 template <int BatchSize>
 struct Uniform {
   static_assert(BatchSize > 0, "polyq::replay::Uniform: the batch is below 1; Uniform<64>");
-  static constexpr int batch_size = BatchSize;
+  static constexpr int batch_size = BatchSize, steps = 1;
   static constexpr bool weighted = false;
 
   std::int64_t capacity = 50'000;  // rows, of all shards; a multiple of all environments
@@ -66,7 +66,8 @@ struct Uniform {
             "a multiple of the number of shards, " + shown(shards));
   }
 
-  template <class Machine, class Shapes>
+  /// `Steps`: rows of a transition, by NStep.
+  template <class Machine, class Shapes, int Steps = 1>
   class On {
     using Sampled = Batch<typename Shapes::template Observations<Shapes::B>>;
 
@@ -74,22 +75,29 @@ struct Uniform {
     On(Machine& machine, const Uniform& settings, RunFacts facts)
         : ring_(machine, (settings.check(facts.shards), settings.capacity / facts.shards), facts) {}
 
-    void attach(std::int64_t environments) { ring_.attach(environments); }
+    void attach(std::int64_t environments, bool masked = false) {
+      ring_.attach(environments, masked);
+    }
+    void cut(Machine& machine, const core::Clock* clock) { ring_.cut(machine, clock); }
+    bool masked() const { return ring_.masked(); }
+    std::int64_t rows_needed() const { return ring_.rows_needed(); }
 
     template <class Observations>
     void push(Machine& machine, const core::Clock* clock, Rows<Observations> rows) {
       ring_.push(machine, clock, rows);
     }
-    /// At least one row must have been pushed when this runs.
+    /// rows_needed() rows must have been pushed when this runs.
     void sample(Machine& machine, const core::Clock* clock, Sampled batch) {
       using Draw = DrawRows<BatchSize>;
-      const Draw draw{batch.rows, clock, ring_.capacity(), ring_.facts().seed, ring_.facts().shard};
+      const Draw draw{batch.rows,         clock,
+                      ring_.capacity(),   ring_.unfinished_rows(),
+                      ring_.facts().seed, ring_.facts().shard};
       ring_.template draw_and_gather<Draw::words>(machine, draw, clock, batch);
     }
     void reprioritize(Machine&, Sampled, const float*) {}
 
    private:
-    Ring<Machine, Shapes::O> ring_;
+    Ring<Machine, Shapes::O, Shapes::A, Steps> ring_;
   };
 };
 

@@ -32,11 +32,13 @@ template <class Agent, class Outputs>
 struct ChooseGreedy {
   typename Agent::RuleType rule;
   Outputs outputs;
+  const std::uint32_t* legal;  // null where every action is legal
   std::int32_t* actions;
   POLYQ_HD void operator()(std::int64_t e) const {
     float room[Agent::A];
     const float* values = rule.template values<Agent::A>(outputs.column(int(e)), room);
-    actions[e] = math::argmax(values, Agent::A);
+    constexpr int words = math::mask_words(Agent::A);
+    actions[e] = math::argmax(values, Agent::A, legal == nullptr ? nullptr : legal + e * words);
   }
 };
 
@@ -46,19 +48,21 @@ struct GreedyEpisode : Fault {
   std::uint8_t ended;
 };
 
-/// Looks at the observation with which lane e's first episode begins.
-template <class Observations>
+/// Looks at the observation with which lane e's first episode begins, and at its mask.
+template <int A, class Observations>
 struct LookAtStart {
   Observations observations;
+  const std::uint32_t* legal;
   GreedyEpisode* episodes;
   POLYQ_HD void operator()(std::int64_t e) const {
     const float* start = observations.column(int(e));
     episodes[e].template look<Observations::rows>(0, 0, start, start);
+    if (legal != nullptr) episodes[e].look_at_legal(0, legal + e * math::mask_words(A), A);
   }
 };
 
 /// Adds lane e's reward to its return until its first episode has ended.
-template <class Observations>
+template <int A, class Observations>
 struct AccountGreedy {
   env::Stepped<Observations> made;
   GreedyEpisode* episodes;
@@ -69,6 +73,8 @@ struct AccountGreedy {
     episode.template look<Observations::rows>(clock->updates, made.rewards[e],
                                               made.next.column(int(e)),
                                               made.observations.column(int(e)));
+    if (made.legal != nullptr)
+      episode.look_at_legal(clock->updates, made.legal + e * math::mask_words(A), A);
     episode.episode_return += made.rewards[e];
     episode.ended = made.terminated[e] || made.truncated[e];
   }
@@ -150,8 +156,9 @@ class Evaluator {
     const core::Clock start{.env_steps = first_env_step};
     machine.upload(arena_[places.clock], &start, 1);
     machine.zero(arena_[places.episodes], N * sizeof(GreedyEpisode));
-    environments_.reset(machine, arena_[places.clock], stage_.observations());
-    machine.for_each(N, LookAtStart<Observations>{stage_.observations(), arena_[places.episodes]});
+    environments_.reset(machine, arena_[places.clock], stage_.stepped());
+    machine.for_each(N, LookAtStart<Agent::A, Observations>{stage_.observations(), stage_.legal(),
+                                                            arena_[places.episodes]});
     std::uint64_t steps = 0;
     do {
       if (steps >= episode_step_limit)
@@ -175,16 +182,16 @@ class Evaluator {
     auto& machine = agent_->machine();
     core::Clock* clock = arena_[places.clock];
     stage_.forward(nn::Role::evaluation, arena_[places.parameters]);
-    machine.for_each(
-        N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(), stage_.actions()});
+    machine.for_each(N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(),
+                                                     stage_.legal(), stage_.actions()});
     environments_.step(
         machine, clock, stage_.actions(), stage_.stepped(),
-        AccountGreedy<Observations>{stage_.stepped(), arena_[places.episodes], clock});
+        AccountGreedy<Agent::A, Observations>{stage_.stepped(), arena_[places.episodes], clock});
     machine.for_each(1, core::Tick{clock, N, 1});  // `updates` counts the steps of an episode
   }
 
   Agent* agent_;
-  Stage<Agent, N> stage_;
+  Stage<Agent, N, env::masked<Environments>()> stage_;
   core::Arena<Machine> arena_;
   typename Environments::template On<Machine> environments_;
   decltype(std::declval<Machine&>().record(std::declval<Step>())) step_;

@@ -81,6 +81,10 @@ class Run {
         best_(agent),
         goal_(settings.goal ? settings.goal : env::goal_of<typename Environments::Source>()) {
     if (goal_) check(*goal_);
+    const std::uint64_t least = std::uint64_t(agent.replay().rows_needed() - 1) * shards_;
+    require(settings.warm_up_env_steps >= least, "TrainSettings.warm_up_env_steps",
+            settings.warm_up_env_steps,
+            ">= " + shown(least) + ", the rows that the replay's transitions span");
     core::Fingerprint fingerprint = agent.fingerprint();
     agent.comm().introduce(fingerprint.add(settings_, environments).value());
     agent.comm().barrier();  // refuses other settings before anything depends on them

@@ -56,7 +56,7 @@ class Watch {
     for (const EpisodeEnd& end : episodes_) window_[ended_++ % window_.size()] = end.episode_return;
     for (const double value : largest_values_)
       if (value > chunk.largest_value || std::isnan(value)) chunk.largest_value = float(value);
-    chunk.exploration = agent_->settings().exploration.at(last * shard_count());
+    chunk.exploration = agent_->exploration().at(last * shard_count());
     chunk.training_return = training_return();
     chunk.episodes = episodes_;
     chunk.value_bound = value_bound(agent_->largest_reward(), agent_->settings().discount);

@@ -1,8 +1,8 @@
-// error: polyq::Dqn: the replay lacks attach, push, sample or reprioritize on this backend
+// error: polyq::Dqn: the replay lacks attach, cut, push, sample, reprioritize, masked or rows_needed
 #include "parts.hpp"
 
 struct OnlyPush {
-  static constexpr int batch_size = 64;
+  static constexpr int batch_size = 64, steps = 1;
   static constexpr bool weighted = false;
   template <class Machine, class Shapes>
   struct On {
