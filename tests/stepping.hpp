@@ -65,8 +65,8 @@ inline std::vector<float> filled(float value) {
 }
 
 /// 100 updates beside PyTorch's in double; update k, counted from 0, is at env step k. At each
-/// update `roundings` numbers of a parameter's size are rounded, by 2^-24; roundings add up as
-/// roots do. The step is so small beside them that its own roundings do not show.
+/// update `roundings` numbers of a parameter's size are rounded, by 2^-24; their errors add up as
+/// the root of their number. The step is so small beside them that its own roundings do not show.
 template <class B, class Optimizer>
 void check_beside_torch(const std::string& name, const Optimizer& optimizer, int roundings = 1) {
   const Golden initial("torch_optimizers/initial.txt"), gradients("torch_optimizers/gradients.txt"),
@@ -82,7 +82,7 @@ void check_beside_torch(const std::string& name, const Optimizer& optimizer, int
     for (int i = 0; i < int(OptimizerShapes::P); ++i)
       worst = std::max(worst, std::abs(got[i] - exact(i)) / (1 + std::abs(exact(i))));
     INFO(name, " after ", k + 1, " updates");
-    CHECK(worst <= roundings * std::sqrt(k + 1) * 0x1p-24);
+    CHECK(worst <= std::sqrt(roundings * (k + 1)) * 0x1p-24);
   }
 }
 
