@@ -6,6 +6,7 @@
 #include <polyq/optim/adam.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/concept.hpp>
+#include <polyq/optim/rms_prop.hpp>
 #include <polyq/optim/sgd.hpp>
 #include <vector>
 
@@ -67,6 +68,7 @@ constexpr bool is_optimizer =
     optim::OptimizerOn<O, Oracle, Shapes>&& optim::OptimizerOn<O, Fast, Shapes>;
 static_assert(is_optimizer<SignDescent> && is_optimizer<optim::Clipped<SignDescent>>);
 static_assert(is_optimizer<optim::Adam> && is_optimizer<optim::Sgd>);
+static_assert(is_optimizer<optim::RmsProp>);
 static_assert(is_optimizer<optim::Clipped<optim::Clipped<optim::Adam>>>);
 
 struct WithoutState {
