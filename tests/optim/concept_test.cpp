@@ -4,6 +4,7 @@
 
 #include <polyq/math/activation.hpp>
 #include <polyq/optim/adam.hpp>
+#include <polyq/optim/adam_w.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/concept.hpp>
 #include <polyq/optim/rms_prop.hpp>
@@ -69,6 +70,7 @@ constexpr bool is_optimizer =
 static_assert(is_optimizer<SignDescent> && is_optimizer<optim::Clipped<SignDescent>>);
 static_assert(is_optimizer<optim::Adam> && is_optimizer<optim::Sgd>);
 static_assert(is_optimizer<optim::RmsProp>);
+static_assert(is_optimizer<optim::AdamW>);
 static_assert(is_optimizer<optim::Clipped<optim::Clipped<optim::Adam>>>);
 
 struct WithoutState {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cmath>
 #include <limits>
+#include <string>
 #include <tuple>
 
 #include "polyq/math/activation.hpp"
@@ -19,12 +20,13 @@ struct Adam {
   class On;  // defined below: a nested class cannot hold an unfinished Adam
 
   auto fields() const { return std::tie(rate, beta1, beta2, epsilon); }
-  void check() const {
+  /// `name` is the optimizer's whose settings these are.
+  void check(const std::string& name = "Adam") const {
     constexpr float infinity = std::numeric_limits<float>::infinity();
-    rate.check_positive("Adam.rate");
-    require(beta1 >= 0 && beta1 < 1, "Adam.beta1", beta1, "[0, 1)");
-    require(beta2 >= 0 && beta2 < 1, "Adam.beta2", beta2, "[0, 1)");
-    require(epsilon > 0 && epsilon < infinity, "Adam.epsilon", epsilon, "finite and > 0");
+    rate.check_positive(name + ".rate");
+    require(beta1 >= 0 && beta1 < 1, name + ".beta1", beta1, "[0, 1)");
+    require(beta2 >= 0 && beta2 < 1, name + ".beta2", beta2, "[0, 1)");
+    require(epsilon > 0 && epsilon < infinity, name + ".epsilon", epsilon, "finite and > 0");
   }
 };
 
@@ -34,8 +36,9 @@ struct AdamElement {
   const float* gradient;
   float beta1, beta2, rate, epsilon;
 
+  /// Moves the moments on; what is to be taken off the parameter.
   template <class Lane>
-  POLYQ_HD void operator()(Lane i) const {
+  POLYQ_HD typename Lane::Value step(Lane i) const {
     using V = typename Lane::Value;
     using math::square_root;
     const V g = i.load(gradient);
@@ -43,7 +46,11 @@ struct AdamElement {
     const V v = V(beta2) * i.load(variance) + V(1 - beta2) * (g * g);
     i.store(mean, m);
     i.store(variance, v);
-    i.store(parameters, i.load(parameters) - V(rate) * m / (square_root(v) + V(epsilon)));
+    return V(rate) * m / (square_root(v) + V(epsilon));
+  }
+  template <class Lane>
+  POLYQ_HD void operator()(Lane i) const {
+    i.store(parameters, i.load(parameters) - step(i));
   }
 };
 
