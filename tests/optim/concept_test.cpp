@@ -7,6 +7,7 @@
 #include <polyq/optim/adam_w.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/concept.hpp>
+#include <polyq/optim/r_adam.hpp>
 #include <polyq/optim/rms_prop.hpp>
 #include <polyq/optim/sgd.hpp>
 #include <vector>
@@ -71,6 +72,7 @@ static_assert(is_optimizer<SignDescent> && is_optimizer<optim::Clipped<SignDesce
 static_assert(is_optimizer<optim::Adam> && is_optimizer<optim::Sgd>);
 static_assert(is_optimizer<optim::RmsProp>);
 static_assert(is_optimizer<optim::AdamW>);
+static_assert(is_optimizer<optim::RAdam>);
 static_assert(is_optimizer<optim::Clipped<optim::Clipped<optim::Adam>>>);
 
 struct WithoutState {
