@@ -7,6 +7,7 @@
 #include <polyq/optim/adam_w.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/optim/concept.hpp>
+#include <polyq/optim/decayed.hpp>
 #include <polyq/optim/r_adam.hpp>
 #include <polyq/optim/rms_prop.hpp>
 #include <polyq/optim/sgd.hpp>
@@ -70,10 +71,11 @@ constexpr bool is_optimizer =
     optim::OptimizerOn<O, Oracle, Shapes>&& optim::OptimizerOn<O, Fast, Shapes>;
 static_assert(is_optimizer<SignDescent> && is_optimizer<optim::Clipped<SignDescent>>);
 static_assert(is_optimizer<optim::Adam> && is_optimizer<optim::Sgd>);
-static_assert(is_optimizer<optim::RmsProp>);
-static_assert(is_optimizer<optim::AdamW>);
-static_assert(is_optimizer<optim::RAdam>);
+static_assert(is_optimizer<optim::AdamW> && is_optimizer<optim::RAdam>);
+static_assert(is_optimizer<optim::RmsProp> && is_optimizer<optim::Decayed<SignDescent>>);
 static_assert(is_optimizer<optim::Clipped<optim::Clipped<optim::Adam>>>);
+static_assert(is_optimizer<optim::Clipped<optim::Decayed<optim::RmsProp>>>);
+static_assert(is_optimizer<optim::Decayed<optim::Clipped<optim::AdamW>>>);
 
 struct WithoutState {
   template <class Machine, class>

@@ -16,7 +16,7 @@ namespace polyq::optim {
 ///   over everything and may be changed in place; `after` is an element functor that runs behind
 ///   each parameter's step.
 /// - where the step is one element functor, On may also have element(parameters, gradient, clock),
-///   which returns it: then Clipped scales and steps in one pass.
+///   which returns it: then Clipped scales, and Decayed adds, in the step's pass.
 template <class O, class Machine, class Shapes>
 concept OptimizerOn = requires(typename O::template On<Machine, Shapes>& on, Machine& machine,
                                float* parameters, float* gradient, const core::Clock* clock) {
