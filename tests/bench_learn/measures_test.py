@@ -64,7 +64,8 @@ class Measures(unittest.TestCase):
                 self.is_interval(found, pair["interval"])
 
     def test_pairs_are_of_seeds_that_both_have(self):
-        self.assertEqual(measures.paired_differences({1: 5, 2: 7, 4: 1}, {4: 3, 2: 3, 3: 9}), [4, -2])
+        found = measures.paired_differences({1: 5, 2: 7, 4: 1}, {4: 3, 2: 3, 3: 9})
+        self.assertEqual(found, [4, -2])
 
     def test_wilson_is_scipys(self):
         for case in GOLDEN["fractions"]:
