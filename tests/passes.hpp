@@ -42,18 +42,26 @@ struct Passes {
   bool operator==(const Passes&) const = default;
 };
 
+/// The backend, in the order that asks most of a functor where it has a choice.
+template <class B>
+B strictest() {
+  B settings{};
+  if constexpr (requires { settings.order; }) settings.order = decltype(settings.order)::shuffled;
+  return settings;
+}
+
 /// Tape, scratch and outputs hold NaN before; pads of the gradient must stay zero, and so must
 /// those of y and dx where the backend writes them. A pass gives the same bits again and again.
 template <class B, class Network, int Samples, class Below = polyq::math::Identity>
 Passes passes(const std::vector<float>& packed, const std::vector<float>& x,
-              const std::vector<float>& dy, const When& when = {}, B settings = {}) {
+              const std::vector<float>& dy, const When& when = {}) {
   namespace backend = polyq::backend;
   using Storage = typename B::Machine::Storage;
   using X = backend::Activations<Storage, float, Network::in, Samples>;
   using Y = backend::Activations<Storage, float, Network::out, Samples>;
   constexpr auto blocks = Network::template blocks<Storage>();
   constexpr float garbage = std::numeric_limits<float>::quiet_NaN();
-  typename B::Machine machine(settings);
+  typename B::Machine machine(strictest<B>());
   const auto padded = [](const std::vector<float>& values, int rows, int stride) {
     std::vector<float> floats(std::size_t(stride) * Samples);
     for (std::size_t i = 0; i < values.size(); ++i)
