@@ -11,12 +11,13 @@
 #include <vector>
 
 #include "backends.hpp"
-#include "rows.hpp"
+#include "lanes.hpp"
 
 namespace {
 
 namespace core = polyq::core;
 namespace env = polyq::env;
+using test::Lanes;
 
 /// Shows the draws it was given: of its last reset and of its last step. An episode is 1 to 4
 /// steps long.
@@ -53,70 +54,6 @@ struct Draws {
     out[7] = float(state.age);
     out[8] = float(state.length);
   }
-};
-
-/// Runs behind each lane's step: copies what that lane just wrote.
-struct CopyWritten {
-  const float *rewards, *next;
-  const std::uint8_t *terminated, *truncated;
-  float* seen;  // [4, N]
-  int stride;
-  POLYQ_HD void operator()(std::int64_t e) const {
-    seen[4 * e] = rewards[e];
-    seen[4 * e + 1] = next[e * stride];
-    seen[4 * e + 2] = terminated[e];
-    seen[4 * e + 3] = truncated[e];
-  }
-};
-
-/// N lanes and all that they write.
-template <class B, class Env, int N>
-class Lanes {
- public:
-  using Machine = typename B::Machine;
-  using Observations =
-      polyq::backend::Activations<typename Machine::Storage, float, Env::observation_size, N>;
-
-  explicit Lanes(std::uint64_t seed, Env env = {}, std::uint64_t env_steps = 0)
-      : clock{env_steps, 0}, on_(machine_, env::Vectorized<Env, N>{env}, seed) {
-    on_.reset(machine_, clock_.get(), stepped());
-    now = test::downloaded(machine_, written_.view().observations);
-  }
-  void step(const std::vector<std::int32_t>& actions) {
-    const auto to = written_.view();
-    machine_.upload(clock_.get(), &clock, 1);
-    machine_.upload(to.actions, actions.data(), N);
-    on_.step(machine_, clock_.get(), to.actions, stepped(),
-             CopyWritten{to.rewards, to.next.data, to.terminated, to.truncated, seen_.get(),
-                         Observations::stride});
-    clock.env_steps += N;
-    const auto rows = written_.download(machine_);
-    now = rows.observations;
-    next = rows.next;
-    rewards = rows.rewards;
-    terminated = rows.terminated;
-    truncated = rows.truncated;
-    seen = test::downloaded(machine_, seen_.get(), 4 * N);
-  }
-
-  core::Clock clock;
-  // Of the last step; `now` is from after any reset.
-  test::HostMatrix<Observations> now, next;
-  std::vector<float> rewards, seen;
-  std::vector<std::uint8_t> terminated, truncated;
-
- private:
-  env::Stepped<Observations> stepped() const {
-    const auto to = written_.view();
-    return {to.next, to.observations, to.rewards, to.terminated, to.truncated};
-  }
-
-  Machine machine_{B{}};
-  typename env::Vectorized<Env, N>::template On<Machine> on_;
-  test::RowsOn<Machine, Observations> written_{machine_};
-  typename Machine::template Owned<core::Clock> clock_ =
-      test::uploaded(machine_, std::vector{clock});
-  typename Machine::template Owned<float> seen_ = machine_.template allocate<float>(4 * N);
 };
 
 std::vector<std::int32_t> actions_of(int step, int count) {
@@ -220,26 +157,10 @@ TEST_CASE_TEMPLATE("two lanes, and two seeds, start from different states", B, P
 // A GPU's roundings grow with the pole's fall, over some 20 to 50 steps.
 TEST_CASE_TEMPLATE("states are equal, bit for bit, on every backend of the host", B,
                    POLYQ_BACKENDS) {
-  constexpr float tolerance = test::on_gpu ? 1e-4f : 0;
-  Lanes<B, env::CartPole, 4> lanes(3);
-  Lanes<polyq::backend::Reference, env::CartPole, 4> oracle(3);
-  int ended = 0, different = 0;
-  for (int step = 0; step < 500; ++step) {
-    const std::vector<std::int32_t> actions = actions_of(step, 4);
-    lanes.step(actions);
-    oracle.step(actions);
-    CHECK(lanes.terminated == oracle.terminated);
-    CHECK(lanes.rewards == oracle.rewards);
-    for (int e = 0; e < 4; ++e) {
-      ended += lanes.terminated[e];
-      for (int o = 0; o < 4; ++o) {
-        different += !(std::abs(lanes.now(o, e) - oracle.now(o, e)) <= tolerance);
-        different += !(std::abs(lanes.next(o, e) - oracle.next(o, e)) <= tolerance);
-      }
-    }
-  }
-  CHECK(ended > 20);
-  CHECK(different == 0);
+  const test::Compared compared = test::compare_with_reference<B, env::CartPole>(
+      500, test::on_gpu ? 1e-4f : 0, [](int step, const auto&) { return actions_of(step, 4); });
+  CHECK(compared.terminated > 20);
+  CHECK(compared.different == 0);
 }
 
 TEST_CASE_TEMPLATE("settings of the environment reach every lane, and those of evaluation", B,
