@@ -177,7 +177,7 @@ TEST_CASE_TEMPLATE("a recorded forward follows the clock; mean and variance of w
   std::vector<float> padded(Layer::template parameters<Storage>());
   core::for_each_parameter(Layer::template blocks<Storage>(),
                            [&](std::size_t i, std::size_t at) { padded[at] = packed[i]; });
-  Machine machine(B{});
+  Machine machine(test::strictest<B>());
   const auto parameters = test::uploaded(machine, padded), from = test::uploaded(machine, x),
              to = test::uploaded(machine, std::vector<float>(3)),
              tape = test::uploaded(machine,
