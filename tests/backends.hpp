@@ -29,3 +29,20 @@ constexpr bool on_gpu = false;
 #define POLYQ_BACKENDS polyq::backend::Reference, test::Fast
 #endif
 #endif
+
+#include <vector>
+
+namespace test {
+
+/// A backend in every order in which it can visit indices: three of Strict, one of any other.
+template <class B>
+std::vector<B> in_all_orders() {
+  if constexpr (requires(B backend) { backend.order = {}; }) {
+    using Order = decltype(B::order);
+    return {B{Order::forward}, B{Order::reverse}, B{Order::shuffled}};
+  } else {
+    return {B{}};
+  }
+}
+
+}  // namespace test

@@ -73,15 +73,21 @@ struct HostBatch {
   std::vector<std::int32_t> actions = std::vector<std::int32_t>(count);
   std::vector<float> rewards = std::vector<float>(count), discounts = rewards;
   std::vector<std::int64_t> rows = std::vector<std::int64_t>(count);
+  std::vector<float> weights = rewards;  // zeros where the replay is not weighted
 };
 
 template <class Machine, class Observations>
 HostBatch<Observations> downloaded(Machine& machine,
                                    const polyq::replay::Batch<Observations>& from) {
   constexpr std::size_t count = Observations::columns;
-  return {downloaded(machine, from.observations),     downloaded(machine, from.next),
-          downloaded(machine, from.actions, count),   downloaded(machine, from.rewards, count),
-          downloaded(machine, from.discounts, count), downloaded(machine, from.rows, count)};
+  return {downloaded(machine, from.observations),
+          downloaded(machine, from.next),
+          downloaded(machine, from.actions, count),
+          downloaded(machine, from.rewards, count),
+          downloaded(machine, from.discounts, count),
+          downloaded(machine, from.rows, count),
+          from.weights == nullptr ? std::vector<float>(count)
+                                  : downloaded(machine, from.weights, count)};
 }
 
 /// Memory of a machine for such a batch.
@@ -98,17 +104,18 @@ class BatchOn {
         actions_(uploaded(machine, batch.actions)),
         rewards_(uploaded(machine, batch.rewards)),
         discounts_(uploaded(machine, batch.discounts)),
+        weights_(uploaded(machine, batch.weights)),
         rows_(uploaded(machine, batch.rows)) {}
 
   polyq::replay::Batch<Observations> view() const {
-    return {{observations_.get()}, {next_.get()}, actions_.get(), rewards_.get(),
-            discounts_.get(),      nullptr,       rows_.get()};
+    return {{observations_.get()}, {next_.get()},  actions_.get(), rewards_.get(),
+            discounts_.get(),      weights_.get(), rows_.get()};
   }
 
  private:
   Owned<float> observations_, next_;
   Owned<std::int32_t> actions_;
-  Owned<float> rewards_, discounts_;
+  Owned<float> rewards_, discounts_, weights_;
   Owned<std::int64_t> rows_;
 };
 

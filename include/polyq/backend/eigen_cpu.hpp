@@ -15,6 +15,7 @@
 #include "polyq/backend/eigen_tile.hpp"
 #include "polyq/backend/flush_denormals.hpp"
 #include "polyq/backend/host_machine.hpp"
+#include "polyq/backend/lane_team.hpp"
 #include "polyq/core/arena.hpp"
 #include "polyq/math/activation.hpp"
 
@@ -87,7 +88,7 @@ struct EigenCpuOf {
     void for_each_team(std::int64_t n, F f) {
       const auto each = prepared(f);
       if (!is_active(each)) return;
-      for (std::int64_t i = 0; i < n; ++i) each(SerialTeam{}, i);
+      for (std::int64_t i = 0; i < n; ++i) each(LaneTeam<Lanes>{}, i);
     }
     template <class F>
     void sum(std::int64_t n, F f, float* out) {

@@ -51,10 +51,11 @@ struct RunFacts {
 ///   legal actions where `masked`. push, sample and reprioritize enqueue; sample before attach
 ///   throws, since a recording freezes sizes. masked(), rows_needed(): whether masks are stored;
 ///   rows that must have been pushed before the first sample.
-/// - cut(machine, clock): the environments begin anew; no transition goes on from the rows pushed
-/// so
-///   far. Enqueues.
+/// - cut(machine, clock): the environments begin anew; no transition goes on from the rows that
+///   were pushed so far. Enqueues.
 /// - reprioritize(machine, batch, td [B]): what the rule's learn returned for the batch.
+/// - refuse_faults(machine), if it has one: throws what went wrong where nothing can be thrown.
+///   Waits; train calls it at a chunk's end.
 /// - weighted: whether sample writes Batch::weights. steps: rows that a transition spans.
 template <class R, class Machine, class Shapes>
 concept ReplayOn = std::

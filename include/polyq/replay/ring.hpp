@@ -5,7 +5,9 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <optional>
+#include <string>
 
 #include "polyq/core/arena.hpp"
 #include "polyq/core/error.hpp"
@@ -14,6 +16,18 @@
 #include "polyq/replay/concept.hpp"
 
 namespace polyq::replay {
+
+/// Throws SettingsError unless a ring may have this many rows, `field` by name, over all shards.
+inline void check_capacity(const std::string& field, std::int64_t capacity, std::int64_t batch_size,
+                           std::int64_t shards) {
+  constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
+  require(capacity >= batch_size * shards && capacity <= most * shards, field, capacity,
+          "[" + shown(batch_size * shards) +
+              (shards == 1 ? " (the batch size), " : " (the batches of all shards), ") +
+              shown(most * shards) + "]");
+  require(capacity % shards == 0, field, capacity,
+          "a multiple of the number of shards, " + shown(shards));
+}
 
 /// Views of the columns; passed by value into functors.
 template <int O, int A>
@@ -27,6 +41,13 @@ struct RingView {
   math::Modulo place;                 // of a row number, mod the capacity
 
   POLYQ_HD std::int64_t capacity() const { return std::int64_t(place.n()); }
+
+  /// The number of the stored row that stands at a slot.
+  POLYQ_HD std::int64_t row_at(std::int64_t slot, std::int64_t pushed) const {
+    const std::int64_t oldest = pushed < capacity() ? 0 : pushed - capacity();
+    const std::int64_t row = oldest - std::int64_t(place(std::uint64_t(oldest))) + slot;
+    return row < oldest ? row + capacity() : row;
+  }
 
   /// Where stored rows stand, by one modulo for all of them.
   struct Slots {

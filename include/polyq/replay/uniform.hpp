@@ -2,7 +2,6 @@
 // Uniform: every stored row with equal probability, with replacement (Lin 1992).
 #pragma once
 #include <cstdint>
-#include <limits>
 #include <tuple>
 
 #include "polyq/core/random.hpp"
@@ -56,14 +55,7 @@ struct Uniform {
 
   /// Throws SettingsError.
   void check(std::int64_t shards = 1) const {
-    constexpr std::int64_t most = std::numeric_limits<std::uint32_t>::max();
-    require(capacity >= batch_size * shards && capacity <= most * shards, "Uniform.capacity",
-            capacity,
-            "[" + shown(batch_size * shards) +
-                (shards == 1 ? " (the batch size), " : " (the batches of all shards), ") +
-                shown(most * shards) + "]");
-    require(capacity % shards == 0, "Uniform.capacity", capacity,
-            "a multiple of the number of shards, " + shown(shards));
+    check_capacity("Uniform.capacity", capacity, batch_size, shards);
   }
 
   /// `Steps`: rows of a transition, by NStep.

@@ -106,6 +106,7 @@ class Run {
       };
       telling_the_others([&] { (tell(observers), ...); });
       if (agree(agent_, ballot).stop) result_.ending = Ending::observer;
+      telling_the_others([&] { refuse_replay_faults(); });
       refuse_divergence(chunk);
       if (result_.ending == Ending::budget && evaluation_due() &&
           telling_the_others([&] { return goal_met(); }))
@@ -162,6 +163,12 @@ class Run {
     result_.largest_value = std::max(result_.largest_value, chunk.largest_value);
     result_.value_bound = chunk.value_bound;
     return chunk;
+  }
+
+  void refuse_replay_faults() {
+    for (auto& shard : agent_.shards())
+      if constexpr (requires { shard.replay().refuse_faults(agent_.machine()); })
+        shard.replay().refuse_faults(agent_.machine());
   }
 
   bool evaluation_due() const {
