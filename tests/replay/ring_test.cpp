@@ -234,4 +234,10 @@ TEST_CASE_TEMPLATE("attach and sample refuse what a recording would freeze wrong
   tested.ring.attach(4);
   CHECK(message_of<polyq::SettingsError>([&] { tested.ring.attach(3); }) ==
         "polyq: environments of a replay attached before = 3; allowed: 4");
+  CHECK(message_of<polyq::SettingsError>([&] { tested.ring.attach(4, true); }) ==
+        "polyq: masks of a replay attached before = given; allowed: none");
+  TestedRing<B, 3, 1> masked(12);
+  masked.ring.attach(4, true);
+  CHECK(message_of<polyq::SettingsError>([&] { masked.ring.attach(4, false); }) ==
+        "polyq: masks of a replay attached before = none; allowed: given");
 }

@@ -190,6 +190,8 @@ class Ring {
     require(capacity() >= Steps * environments, "replay capacity", capacity() * facts_.shards,
             ">= " + shown(Steps * environments * facts_.shards) + ", the steps of a transition, " +
                 shown(Steps) + ", times the number of environments");
+    require(environments_ == 0 || this->masked() == masked, "masks of a replay attached before",
+            masked ? "given" : "none", this->masked() ? "given" : "none");
     environments_ = environments;
     if (masked && !masks_) add_masks();
   }
