@@ -53,6 +53,26 @@ TEST_CASE("Huber's loss is a parabola that goes on as a line") {
   CHECK(two.slope(5.f) == 2);
 }
 
+TEST_CASE("the absolute error, whose slope is its sign") {
+  const math::Absolute loss;
+  CHECK(loss.value(-3.f) == 3);
+  CHECK(loss.slope(-3.f) == -1);
+  CHECK(loss.value(.5) == .5);
+  CHECK(loss.slope(.5) == 1);
+  CHECK(loss.value(0.f) == 0);
+  CHECK(loss.slope(0.f) == 0);
+  CHECK(loss.slope(-0.f) == 0);
+}
+
+TEST_CASE("what is a loss") {
+  static_assert(math::Loss<math::Squared> && math::Loss<math::Absolute>);
+  static_assert(math::Loss<math::Huber> && !math::Loss<float>);
+  struct Uncheckable : math::Huber {
+    void check() = delete;
+  };
+  static_assert(!math::Loss<Uncheckable>);
+}
+
 TEST_CASE("Huber's loss with an endless delta is half the squared error") {
   const math::Huber loss{.delta = infinity};
   for (const float error : {-1e3f, -1.f, 0.f, .3f, 40.f}) {
@@ -67,10 +87,12 @@ TEST_CASE("each slope is the derivative") {
   CHECK(slope_gap(math::Squared{}) < 2e-9);
   CHECK(slope_gap(math::Huber{}) < 2e-9);
   CHECK(slope_gap(math::Huber{.delta = 2.5f}) < 2e-9);
+  CHECK(slope_gap(math::Absolute{}) < 2e-9);
 }
 
 TEST_CASE("a delta must be above 0") {
   CHECK_NOTHROW(math::Squared{}.check());
+  CHECK_NOTHROW(math::Absolute{}.check());
   CHECK_NOTHROW(math::Huber{}.check());
   CHECK_NOTHROW(math::Huber{.delta = infinity}.check());
   CHECK_THROWS_WITH_AS(math::Huber{.delta = 0}.check(), "polyq: Huber.delta = 0; allowed: > 0",

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: MIT
 // Losses of a temporal-difference error: the value and its slope.
 #pragma once
+#include <concepts>
 #include <tuple>
 
 #include "polyq/core/config.hpp"
 #include "polyq/core/error.hpp"
 
 namespace polyq::math {
+
+/// value and slope of an error, and check(), which throws SettingsError.
+template <class L>
+concept Loss = requires(const L& loss) {
+  { loss.value(0.f) } -> std::same_as<float>;
+  { loss.slope(0.f) } -> std::same_as<float>;
+  loss.check();
+};
 
 /// δ², whose mean over a batch is PyTorch's mse_loss.
 struct Squared {
@@ -17,6 +26,19 @@ struct Squared {
   template <class V>
   POLYQ_HD V slope(V error) const {
     return V(2) * error;
+  }
+  void check() const {}
+};
+
+/// |δ|, whose slope at 0 is 0.
+struct Absolute {
+  template <class V>
+  POLYQ_HD V value(V error) const {
+    return error < 0 ? -error : error;
+  }
+  template <class V>
+  POLYQ_HD V slope(V error) const {
+    return V(error > 0) - V(error < 0);
   }
   void check() const {}
 };
