@@ -17,95 +17,13 @@
 #include <vector>
 
 #include "backends.hpp"
-#include "golden.hpp"
-#include "rows.hpp"
+#include "golden_update.hpp"
 
 namespace {
 
-namespace core = polyq::core;
 namespace math = polyq::math;
 namespace nn = polyq::nn;
-namespace replay = polyq::replay;
 namespace rule = polyq::rule;
-
-/// Column i of one batch ← column i of another.
-template <class Observations, bool Weighted>
-struct CopyColumn {
-  replay::Batch<Observations> from, to;
-  POLYQ_HD void operator()(std::int64_t sample) const {
-    const int i = int(sample);
-    for (int o = 0; o < Observations::rows; ++o) {
-      to.observations(o, i) = from.observations(o, i);
-      to.next(o, i) = from.next(o, i);
-    }
-    to.actions[i] = from.actions[i];
-    to.rewards[i] = from.rewards[i];
-    to.discounts[i] = from.discounts[i];
-    to.rows[i] = from.rows[i];
-    if (Weighted) to.weights[i] = from.weights[i];
-  }
-};
-
-/// A replay that samples the batch of a golden file, always.
-template <int BatchSize, bool Weighted>
-struct GoldenBatch {
-  static constexpr int batch_size = BatchSize, steps = 1;
-  static constexpr bool weighted = Weighted;
-  const test::Golden* golden;
-  std::array<float, BatchSize> weights = {};
-
-  template <class Machine, class Shapes>
-  class On {
-   public:
-    using Observations = typename Shapes::template Observations<BatchSize>;
-    On(Machine& machine, const GoldenBatch& settings, replay::RunFacts)
-        : stored_(machine, read(*settings.golden)),
-          weights_(test::uploaded(
-              machine, std::vector<float>(settings.weights.begin(), settings.weights.end()))) {}
-    void attach(std::int64_t, bool) {}
-    void cut(Machine&, const core::Clock*) {}
-    bool masked() const { return false; }
-    std::int64_t rows_needed() const { return 1; }
-    template <class Rows>
-    void push(Machine&, const core::Clock*, Rows) {}
-    void sample(Machine& machine, const core::Clock*, replay::Batch<Observations> batch) {
-      replay::Batch<Observations> stored = stored_.view();
-      stored.weights = weights_.get();
-      machine.for_each(BatchSize, CopyColumn<Observations, Weighted>{stored, batch});
-    }
-    void reprioritize(Machine&, replay::Batch<Observations>, const float*) {}
-
-   private:
-    static test::HostBatch<Observations> read(const test::Golden& golden) {
-      test::HostBatch<Observations> batch;
-      for (int i = 0; i < BatchSize; ++i) {
-        for (int o = 0; o < Observations::rows; ++o) {
-          batch.observations(o, i) = float(golden["observations"](i, o));
-          batch.next(o, i) = float(golden["next_observations"](i, o));
-        }
-        batch.actions[i] = std::int32_t(golden["actions"](i));
-        batch.rewards[i] = float(golden["rewards"](i));
-        batch.discounts[i] = float(golden["discounts"](i));
-        batch.rows[i] = i;
-      }
-      return batch;
-    }
-
-    test::BatchOn<Machine, Observations> stored_;
-    typename Machine::template Owned<float> weights_;
-  };
-};
-
-/// The tensors `prefix`.0.weight, `prefix`.0.bias, … one after another, as Dqn packs parameters.
-std::vector<double> packed(const test::Golden& golden, const std::string& prefix, int layers) {
-  std::vector<double> all;
-  for (int layer = 0; layer < layers; ++layer)
-    for (const char* name : {".weight", ".bias"}) {
-      const auto& values = golden[prefix + std::to_string(layer) + name].values;
-      all.insert(all.end(), values.begin(), values.end());
-    }
-  return all;
-}
 
 /// The library's four rules of values behind one type, so that an agent is compiled once for all.
 struct AnyRule {
@@ -141,38 +59,6 @@ struct AnyRule {
   }
 };
 
-/// What an update leaves behind.
-struct Learned {
-  std::vector<float> td, gradient;
-  std::vector<std::size_t> tensor_ends;  // in the gradient
-  double loss;
-};
-
-/// One update from the golden parameters and batch.
-template <class B, class Network, int BatchSize, class Rule, bool Weighted = false>
-Learned learn(const test::Golden& golden, Rule rule,
-              const std::array<float, BatchSize>& weights = {}) {
-  using Agent = polyq::Dqn<B, Network, GoldenBatch<BatchSize, Weighted>, polyq::optim::Sgd, Rule>;
-  Agent agent(B{}, {}, {&golden, weights}, {}, {}, rule);
-  const std::vector<double> target = packed(golden, "target.", Network::layer_count);
-  const std::vector<double> online = packed(golden, "online.", Network::layer_count);
-  agent.set_parameters(std::vector<float>(target.begin(), target.end()));
-  const std::vector<float> set(online.begin(), online.end());
-  const auto blocks = Network::template blocks<typename Agent::Storage>();
-  std::vector<float> padded(Agent::P);
-  core::for_each_parameter(blocks, [&](std::size_t i, std::size_t at) { padded[at] = set[i]; });
-  agent.machine().upload(agent.online(), padded.data(), padded.size());
-  agent.update();
-
-  Learned learned{std::vector<float>(BatchSize), agent.parameters(agent.gradient()), {}, 0};
-  agent.machine().download(learned.td.data(), agent.td(), BatchSize);
-  std::size_t end = 0;
-  for (const core::Block& block : blocks)
-    learned.tensor_ends.push_back(end += std::size_t(block.rows * block.columns));
-  for (const float error : learned.td) learned.loss += rule.loss.value(double(error)) / BatchSize;
-  return learned;
-}
-
 // Rules that lack a part.
 struct Uncheckable : AnyRule {
   void check() = delete;
@@ -194,32 +80,18 @@ struct Distribution {
   static constexpr int action_count = 2, out = 102;
 };
 
-void compare(const Learned& learned, const test::Golden& golden, const std::string& name) {
-  CAPTURE(name);
-  const test::Tensor& td = golden[name + ".td"];
-  REQUIRE(td.values.size() == learned.td.size());
-  // Floats beside PyTorch's doubles. An error is the difference of values up to 3, each a sum of
-  // up to 33 products: some ten roundings of 1.2e-7.
-  for (std::size_t i = 0; i < learned.td.size(); ++i)
-    CHECK(std::abs(learned.td[i] - td.values[i]) < 1e-6);
-  const double loss = golden[name + ".loss"](0);
-  CHECK(std::abs(learned.loss - loss) < 1e-6 * loss);
+using test::learn;
+using test::Learned;
 
-  // Of each tensor's largest: the chain of the same roundings through three layers.
-  const int layers = int(learned.tensor_ends.size()) / 2;
-  const std::vector<double> gradient = packed(golden, name + ".gradient.", layers);
-  REQUIRE(gradient.size() == learned.gradient.size());
-  std::size_t i = 0;
-  for (const std::size_t end : learned.tensor_ends) {
-    double worst = 0, largest = 0;
-    for (; i < end; ++i) {
-      REQUIRE(std::isfinite(learned.gradient[i]));
-      worst = std::max(worst, std::abs(learned.gradient[i] - gradient[i]));
-      largest = std::max(largest, std::abs(gradient[i]));
-    }
-    CHECK(largest > 0);
-    CHECK(worst < 1e-6 * largest);
-  }
+void compare(const Learned& learned, const test::Golden& golden, const std::string& name,
+             const AnyRule::Loss& of) {
+  // Floats beside PyTorch's doubles. An error is the difference of values up to 3, each a sum of
+  // up to 33 products: some ten roundings of 1.2e-7. Gradients: the same through three layers.
+  test::compare(learned, golden, name, 1e-6, 1e-6);
+  double sum = 0;
+  for (const float error : learned.td) sum += of.value(double(error)) / double(learned.td.size());
+  const double loss = golden[name + ".loss"](0);
+  CHECK(std::abs(sum - loss) < 1e-6 * loss);
 }
 
 template <class B, class Network, int BatchSize>
@@ -227,9 +99,10 @@ void compare_all(const std::string& file) {
   const test::Golden golden(file);
   for (const bool doubled : {false, true})
     for (const bool huber : {false, true})
-      compare(
-          learn<B, Network, BatchSize>(golden, AnyRule{doubled, {huber}}), golden,
-          std::string(doubled ? "double_" : "") + "q_learning." + (huber ? "huber" : "squared"));
+      compare(learn<B, Network>(test::GoldenBatch<BatchSize>{&golden}, AnyRule{doubled, {huber}}),
+              golden,
+              std::string(doubled ? "double_" : "") + "q_learning." + (huber ? "huber" : "squared"),
+              {huber});
 }
 
 }  // namespace
@@ -288,7 +161,8 @@ TEST_CASE_TEMPLATE("loss, errors and gradients are PyTorch's, 4-16-12-2", B, POL
   using Network = nn::Mlp<4, 16, 12, 2>;
   const test::Golden golden("torch_update/mlp_4_16_12_2_relu.txt");
   const auto check = [&](auto rule, const char* name) {
-    compare(learn<B, Network, 8>(golden, rule), golden, name);
+    const bool huber = std::is_same_v<decltype(rule.loss), math::Huber>;
+    compare(learn<B, Network>(test::GoldenBatch<8>{&golden}, rule), golden, name, {huber});
   };
   check(rule::QLearning{}, "q_learning.squared");
   check(rule::QLearning(math::Huber{}), "q_learning.huber");
@@ -311,9 +185,9 @@ TEST_CASE_TEMPLATE("a weight multiplies a sample's gradient and never its error"
   const test::Golden golden("torch_update/mlp_4_16_12_2_relu.txt");
   const rule::QLearning huber(math::Huber{});
   const auto weighted = [&](const std::array<float, 8>& weights) {
-    return learn<B, Network, 8, decltype(huber), true>(golden, huber, weights);
+    return learn<B, Network>(test::GoldenBatch<8, true>{&golden, weights}, huber);
   };
-  const Learned plain = learn<B, Network, 8>(golden, huber);
+  const Learned plain = learn<B, Network>(test::GoldenBatch<8>{&golden}, huber);
 
   const Learned ones = weighted({1, 1, 1, 1, 1, 1, 1, 1});
   CHECK(ones.td == plain.td);
