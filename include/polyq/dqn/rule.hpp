@@ -115,6 +115,9 @@ struct OfValues {
 /// Q-learning with a target network (Mnih et al. 2015): the target network selects and values.
 template <class Loss = math::Squared>
 struct QLearning : OfValues<Loss> {
+  static_assert(math::Loss<Loss>,
+                "polyq::rule::QLearning: its argument is not a loss; math::Squared{}, "
+                "math::Huber{} and math::Absolute{} are");
   static constexpr bool reads_online_next = false;
   Loss loss;
   constexpr QLearning(Loss l = {}) : loss(l) {}
@@ -130,6 +133,9 @@ struct QLearning : OfValues<Loss> {
 /// Double Q-learning (van Hasselt et al. 2016): the online network selects, the target values.
 template <class Loss = math::Squared>
 struct DoubleQLearning : OfValues<Loss> {
+  static_assert(math::Loss<Loss>,
+                "polyq::rule::DoubleQLearning: its argument is not a loss; math::Squared{}, "
+                "math::Huber{} and math::Absolute{} are");
   static constexpr bool reads_online_next = true;
   Loss loss;
   constexpr DoubleQLearning(Loss l = {}) : loss(l) {}
