@@ -24,6 +24,13 @@ struct Until {
   bool on_chunk(const Chunk& chunk) const { return chunk.env_steps < env_steps; }
 };
 
+/// Keeps the periodic evaluations.
+struct Evaluations {
+  std::vector<polyq::Evaluation> all;
+  void on_chunk(const Chunk&) {}
+  void on_evaluation(const polyq::Evaluation& evaluation) { all.push_back(evaluation); }
+};
+
 struct Deaf {};
 struct Changing {  // would change what other observers see
   void on_chunk(Chunk& chunk);
@@ -57,4 +64,15 @@ TEST_CASE("an observer that returns nothing lets the run go on, others decide") 
   CHECK(polyq::lets_go_on(curve, chunk));
   CHECK(!polyq::lets_go_on(until, chunk));
   CHECK(curve.returns == std::vector<double>{12.5, 12.5});
+}
+
+TEST_CASE("an observer is told of evaluations if it listens") {
+  Curve curve;
+  Evaluations evaluations;
+  const polyq::Evaluation evaluation{2'000, {17, 1, 10}};
+  polyq::tell(curve, evaluation);
+  polyq::tell(evaluations, evaluation);
+  REQUIRE(evaluations.all.size() == 1);
+  CHECK(evaluations.all[0].env_steps == 2'000);
+  CHECK(evaluations.all[0].score.mean == 17);
 }

@@ -133,7 +133,9 @@ struct Diary {
   std::uint64_t stop_at = ~std::uint64_t{0};
   std::vector<polyq::Chunk> chunks = {};
   std::uint64_t episodes = 0;
+  std::vector<polyq::Evaluation> evaluations = {};
 
+  void on_evaluation(const polyq::Evaluation& evaluation) { evaluations.push_back(evaluation); }
   bool on_chunk(const polyq::Chunk& chunk) {
     chunks.push_back(chunk);
     episodes += chunk.episodes.size();
@@ -237,7 +239,15 @@ TEST_CASE_TEMPLATE("the best agent is kept, not the last", B, POLYQ_BACKENDS) {
   settings.goal = env::Goal{.solved = 5, .stop = 5};
   Scripted<B> agent(150, 350);  // good at 300 and 400 env steps, bad before and after
   SUBCASE("where it was evaluated") {
-    const TrainResult result = polyq::train(agent, Lever{}, settings);
+    Diary diary;
+    const TrainResult result = polyq::train(agent, Lever{}, settings, diary);
+    std::vector<double> told;  // at 200, 300, …: before, nothing is learned
+    for (const polyq::Evaluation& evaluation : diary.evaluations) {
+      CHECK(evaluation.env_steps == 200 + 100 * told.size());
+      CHECK(evaluation.score.episodes == settings.select_episodes);
+      told.push_back(evaluation.score.mean);
+    }
+    CHECK(told == std::vector<double>{0, 5, 5, 0, 0, 0, 0, 0, 0});
     CHECK(result.best.mean == 5);
     CHECK(result.best_env_steps == 300);
     CHECK(result.last.mean == 0);

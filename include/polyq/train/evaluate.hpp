@@ -15,18 +15,13 @@
 #include "polyq/dqn/fault.hpp"
 #include "polyq/dqn/stage.hpp"
 #include "polyq/math/explore.hpp"
+#include "polyq/train/observer.hpp"
 
 namespace polyq {
 
 /// What an evaluation is for: to choose the best agent, to decide to stop, to be reported. A score
 /// that was used for a decision is biased by it and is never reported.
 enum class SeedSet : std::uint64_t { select = 1, stop, report };
-
-/// Of the undiscounted returns of greedy episodes.
-struct Score {
-  double mean = 0, deviation = 0;
-  int episodes = 0;
-};
 
 template <class Agent, class Outputs>
 struct ChooseGreedy {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Observer: whatever watches a run from outside, told at each chunk's end.
+// Observer: whatever watches a run from outside, told at each chunk's end and of each evaluation.
 #pragma once
 #include <concepts>
 #include <cstdint>
@@ -21,7 +21,20 @@ struct Chunk {
   float value_bound;  // r_max / (1 − γ), of the largest reward so far; infinite for γ = 1
 };
 
-/// on_chunk returns nothing, or false to end the run after this chunk.
+/// Of the undiscounted returns of greedy episodes.
+struct Score {
+  double mean = 0, deviation = 0;
+  int episodes = 0;
+};
+
+/// A periodic evaluation, on the seeds that choose the best agent.
+struct Evaluation {
+  std::uint64_t env_steps;  // since the run began
+  Score score;
+};
+
+/// on_chunk returns nothing, or false to end the run after this chunk. An observer may also have
+/// on_evaluation(evaluation).
 template <class O>
 concept Observer = requires(O& observer, const Chunk& chunk) {
   observer.on_chunk(chunk);
@@ -36,6 +49,12 @@ bool lets_go_on(O& observer, const Chunk& chunk) {
   } else {
     return observer.on_chunk(chunk);
   }
+}
+
+template <Observer O>
+void tell(O& observer, const Evaluation& evaluation) {
+  if constexpr (requires { observer.on_evaluation(evaluation); })
+    observer.on_evaluation(evaluation);
 }
 
 }  // namespace polyq

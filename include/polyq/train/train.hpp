@@ -66,7 +66,7 @@ class BestAgent {
 template <class Agent, class Environments>
 class Run {
   using Clock = std::chrono::steady_clock;
-  using Evaluation = decltype(std::declval<const Environments&>().evaluation());
+  using GreedyEnvironments = decltype(std::declval<const Environments&>().evaluation());
 
  public:
   Run(Agent& agent, const Environments& environments, const TrainSettings& settings)
@@ -101,15 +101,18 @@ class Run {
       chunk.seconds = seconds_since(begin);
       watch_.refuse_faults();
       Ballot ballot;
-      [[maybe_unused]] const auto tell = [&](auto& observer) {
+      [[maybe_unused]] const auto show = [&](auto& observer) {
         if (!lets_go_on(observer, chunk)) ballot.stop = true;
       };
-      telling_the_others([&] { (tell(observers), ...); });
+      telling_the_others([&] { (show(observers), ...); });
       if (agree(agent_, ballot).stop) result_.ending = Ending::observer;
       telling_the_others([&] { refuse_replay_faults(); });
       refuse_divergence(chunk);
-      if (result_.ending == Ending::budget && evaluation_due() &&
-          telling_the_others([&] { return goal_met(); }))
+      if (result_.ending == Ending::budget && evaluation_due() && telling_the_others([&] {
+            const Evaluation evaluation = evaluate();
+            (tell(observers, evaluation), ...);
+            return goal_met(evaluation.score.mean);
+          }))
         result_.ending = Ending::goal;
     }
     result_.seconds = seconds_since(begin);
@@ -175,12 +178,16 @@ class Run {
     const std::uint64_t period = settings_.evaluation_period_env_steps;
     return period > 0 && result_.updates > 0 && result_.env_steps % period == 0;
   }
-  /// Evaluates, keeps the best agent, and says whether this one may stop the run; if so, it is the
-  /// best one, though another may have had the better few episodes.
-  bool goal_met() {
-    const double selected =
-        evaluator_.score(SeedSet::select, settings_.select_episodes, agent_.online()).mean;
-    if (best_.is_beaten_by(selected)) best_.keep(selected, result_.env_steps);
+  /// Evaluates and keeps the best agent.
+  Evaluation evaluate() {
+    const Score score =
+        evaluator_.score(SeedSet::select, settings_.select_episodes, agent_.online());
+    if (best_.is_beaten_by(score.mean)) best_.keep(score.mean, result_.env_steps);
+    return {result_.env_steps, score};
+  }
+  /// Whether the agent that was just evaluated may stop the run; if so, it is the best one, though
+  /// another may have had the better few episodes.
+  bool goal_met(double selected) {
     if (!settings_.early_stop || !goal_ || !(selected >= goal_->solved)) return false;
     const double stopping =
         evaluator_.score(SeedSet::stop, settings_.stop_episodes, agent_.online()).mean;
@@ -209,7 +216,7 @@ class Run {
   std::uint64_t chunk_;
   Steps<Agent, Environments> steps_;
   Watch<Agent, Actor<Agent, Environments>> watch_;
-  Evaluator<Agent, Evaluation> evaluator_;
+  Evaluator<Agent, GreedyEnvironments> evaluator_;
   BestAgent<Agent> best_;
   std::optional<env::Goal> goal_;
   std::uint64_t first_row_ = 0;
