@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// Categorical rules with every network and every replay, on every backend.
+#include "backends.hpp"
+#include "triples.hpp"
+
+TEST_CASE_TEMPLATE("categorical rules with networks and replays", B, POLYQ_BACKENDS) {
+  SUBCASE("the target selects, one step") {
+    test::check_networks<B>(polyq::rule::Categorical<test::triple_atoms>(-2, 3),
+                            test::Distributions{}, test::OneStep{});
+  }
+  SUBCASE("the target selects, three steps") {
+    test::check_networks<B>(polyq::rule::Categorical<test::triple_atoms>(-2, 3),
+                            test::Distributions{}, test::ThreeSteps{});
+  }
+  SUBCASE("the online network selects, one step") {
+    test::check_networks<B>(polyq::rule::DoubleCategorical<test::triple_atoms>(-2, 3),
+                            test::Distributions{}, test::OneStep{});
+  }
+  SUBCASE("the online network selects, three steps") {
+    test::check_networks<B>(polyq::rule::DoubleCategorical<test::triple_atoms>(-2, 3),
+                            test::Distributions{}, test::ThreeSteps{});
+  }
+}
