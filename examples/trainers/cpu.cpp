@@ -2,11 +2,11 @@
 // The trainer on CPUs: one core, or a core for each of several ranks.
 #include <polyq/backend/eigen_cpu.hpp>
 
-#include "cart_pole.hpp"
+#include "agent.hpp"
 #include "host_ranks.hpp"
 
 polyq::backend::EigenCpu on_cpu(const trainer::Device&) { return {}; }
 
 int main(int argc, char** argv) {
-  return trainer::train_cart_pole(argc, argv, "EigenCpu", on_cpu, trainer::HostRanks{});
+  return trainer::train_agent(argc, argv, "EigenCpu", on_cpu, trainer::HostRanks{});
 }

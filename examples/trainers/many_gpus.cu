@@ -3,7 +3,7 @@
 #include <polyq/backend/thrust_cuda.cuh>
 #include <polyq/comm/nccl.hpp>
 
-#include "cart_pole.hpp"
+#include "agent.hpp"
 
 #ifdef POLYQ_TRAINER_MPI
 #include <polyq/comm/mpi.hpp>
@@ -35,5 +35,5 @@ struct NcclRanks {
 };
 
 int main(int argc, char** argv) {
-  return trainer::train_cart_pole(argc, argv, "ThrustCuda", on_gpu, NcclRanks{});
+  return trainer::train_agent(argc, argv, "ThrustCuda", on_gpu, NcclRanks{});
 }

@@ -8,10 +8,12 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <polyq/core/config.hpp>
 #include <set>
 #include <sstream>
 #include <system_error>
+#include <utility>
 #include <vector>
 
 namespace trainer {
@@ -58,6 +60,19 @@ std::string compiled_hidden() {
 }
 
 const char* name_of(Device::Kind kind) { return kind == Device::Kind::cuda ? "cuda" : "cpu"; }
+
+/// Levenshtein's distance of two names, letters by case.
+std::size_t edits(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = std::exchange(row[0], i + 1);
+    for (std::size_t j = 0; j < b.size(); ++j)
+      diagonal = std::exchange(row[j + 1],
+                               std::min({row[j] + 1, row[j + 1] + 1, diagonal + (a[i] != b[j])}));
+  }
+  return row.back();
+}
 
 /// Hyphens for the underscores of a name, up to `=`.
 void hyphenate(std::string& text) {
@@ -114,8 +129,8 @@ class FlatToml : public CLI::ConfigBase {
 /// The flags, each bound to its option; options.device is what the trainer was compiled for.
 class Flags {
  public:
-  Flags(Options& options, const std::string& program)
-      : options_(options), app_("Trains a DQN agent.", program) {
+  Flags(Options& options, const Made& made, const std::string& program)
+      : options_(options), made_(made), app_("Trains a DQN agent.", program) {
     app_.option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
     app_.get_formatter()->column_width(42);
     app_.footer(
@@ -130,6 +145,11 @@ class Flags {
     add_program();
   }
 
+  /// Settings as a file has them.
+  void read_settings(const std::string& text) {
+    std::istringstream lines(text);
+    app_.parse_from_stream(lines);
+  }
   /// `arguments` without the program's name.
   void read(std::vector<std::string> arguments) {
     std::reverse(arguments.begin(), arguments.end());  // as CLI11 takes them
@@ -151,8 +171,7 @@ class Flags {
     }
     if (app_.get_config_ptr()->count() > 0 && app_.get_config_ptr()->results().back().empty())
       throw UsageError("--config", "''", "a file that can be read");  // CLI11 would read none
-    if (target_network_frequency_->empty())
-      options_.target_network_frequency = options_.train_frequency;
+    if (list_) throw Answer{listed()};
     find_launch();
     make_defaults_whole();
     refuse_early_unsolved();
@@ -162,9 +181,10 @@ class Flags {
  private:
   void add_run() {
     group_ = "Run";
-    text("--env,--env-id", options_.env, "environment", [](const std::string& name) {
-      if (name != "CartPole-v1") throw UsageError("--env", name, "CartPole-v1");
-    });
+    text("--env,--env-id", options_.env, "environment (compiled in)",
+         [this](const std::string& name) { refuse_other_env(name); });
+    text("--algo", options_.algo, "algorithm (compiled in)",
+         [this](const std::string& name) { refuse_other_algo(name); });
     text("--device", device_, "cpu, or a GPU: cuda, cuda:N (compiled in)",
          [this](const std::string& name) { options_.device = device_of(name); });
     number("--seed", options_.seed, "of everything that is drawn");
@@ -205,15 +225,23 @@ class Flags {
     number("--train-frequency,--train-freq", options_.train_frequency,
            "env steps from one time of updating to the next");
     number("--gradient-steps", options_.gradient_steps, "updates each time");
-    target_network_frequency_ = number(
+    target_network_frequency_ = optional_number(
         "--target-network-frequency,--target-update-interval", options_.target_network_frequency,
         "env steps between two target copies (default: --train-frequency)");
-    target_network_frequency_->default_str("");
     number("--tau", options_.tau, "part of the online network in a target copy");
     number("--gamma", options_.gamma, "discount");
     text("--loss", loss_, "squared (or mse), or huber",
          [this](const std::string& name) { options_.loss = loss_of(name); });
     flag("--double", options_.double_q_learning, "double Q-learning");
+    if (made_.has_support) {
+      number("--v-min", options_.v_min, "the least return that a distribution holds");
+      number("--v-max", options_.v_max, "the largest");
+    }
+    if (made_.prioritized) {
+      number("--prioritized-replay-alpha", options_.priority_alpha, "exponent of priorities");
+      number("--prioritized-replay-beta", options_.priority_beta,
+             "exponent of the weights at first; 1 at the run's end");
+    }
     number("--max-grad-norm", options_.max_grad_norm, "clips the gradient; 0: no clipping");
     number("--reward-scale", options_.reward_scale, "multiplies the rewards learned from");
     number("--reward-clip", options_.reward_clip,
@@ -236,6 +264,10 @@ class Flags {
     number("--solved-at", options_.solved_at, "mean return that counts as solved");
     number("--stop-at", options_.stop_at, "mean return that stops the run early");
     flag("--no-early-stop", options_.no_early_stop, "train on when solved");
+    add(
+        "--evaluation-log", [this](const std::string& path) { options_.evaluation_log = path; },
+        "writes env steps and mean return of each evaluation as CSV", "", "FILE")
+        ->configurable(false);
   }
   void add_program() {
     group_ = "Program";
@@ -247,6 +279,8 @@ class Flags {
     app_.config_formatter(std::make_shared<FlatToml>(app_));
     app_.allow_config_extras(CLI::config_extras_mode::error);
     flag("--print-config", print_config_, "print the configuration as such a file and exit")
+        ->configurable(false);
+    flag("--list", list_, "print the agents that ./train can build, with --json as JSON, and exit")
         ->configurable(false);
     const std::string version = "polyq " + text_of(POLYQ_VERSION_MAJOR) + "." +
                                 text_of(POLYQ_VERSION_MINOR) + "." + text_of(POLYQ_VERSION_PATCH);
@@ -278,9 +312,9 @@ class Flags {
   CLI::Option* optional_number(const std::string& name, std::optional<Number>& value,
                                const std::string& description) {
     const auto take = [&value, name](const std::string& given) {
-      value = number_of<Number>(name, given);
+      value = number_of<Number>(flag_of(name), given);
     };
-    return add(name, take, description, "", "NUMBER");
+    return add(name, take, description, value ? text_of(*value) : "", "NUMBER");
   }
   CLI::Option* size(const std::string& name, int compiled, const std::string& description) {
     std::string variable = "POLYQ_TRAINER" + name.substr(1);
@@ -297,6 +331,50 @@ class Flags {
         ->default_str(initial)
         ->type_name(type)
         ->group(group_);
+  }
+
+  /// The name nearest to a mistyped one.
+  static std::string nearest(const std::string& name, const std::vector<std::string>& names) {
+    return *std::min_element(names.begin(), names.end(), [&](const auto& a, const auto& b) {
+      return edits(name, a) < edits(name, b);
+    });
+  }
+  void refuse_other_env(const std::string& name) const {
+    if (name == made_.env) return;
+    const std::vector<std::string> all = names(&Listed::env);
+    if (std::find(all.begin(), all.end(), name) == all.end())
+      throw UsageError("--env", name,
+                       CLI::detail::join(all, ", ") + "; the nearest is " + nearest(name, all));
+    refuse_other("--env " + name, name, options_.algo);
+  }
+  void refuse_other_algo(const std::string& name) const {
+    if (name == made_.algo) return;
+    const std::vector<std::string> all = names(&Listed::algo);
+    if (std::find(all.begin(), all.end(), name) == all.end())
+      throw UsageError("--algo", name,
+                       CLI::detail::join(all, ", ") + "; the nearest is " + nearest(name, all));
+    refuse_other("--algo " + name, options_.env, name);
+  }
+  [[noreturn]] void refuse_other(const std::string& flag, const std::string& env,
+                                 const std::string& algo) const {
+    throw UsageError(flag + ": this trainer was compiled for " + made_.env + " by " + made_.algo +
+                     "; ./train --env " + env + " --algo " + algo + " builds the other");
+  }
+  /// The different names of the zoo's environments or algorithms.
+  static std::vector<std::string> names(const char* Listed::*name) {
+    std::set<std::string> all;
+    for (const Listed& agent : zoo_agents()) all.insert(agent.*name);
+    return {all.begin(), all.end()};
+  }
+  std::string listed() const {
+    std::string lines, objects;
+    for (const char* backend : {"EigenCpu", "ThrustCuda"})
+      for (const Listed& agent : zoo_agents()) {
+        lines += std::string(agent.env) + "  " + agent.algo + "  " + backend + "\n";
+        objects += std::string(objects.empty() ? "" : ",") + "\n  {\"env\": \"" + agent.env +
+                   "\", \"algo\": \"" + agent.algo + "\", \"backend\": \"" + backend + "\"}";
+      }
+    return options_.json ? "[" + objects + "\n]\n" : lines;
   }
 
   /// Compares sizes number by number, so that 064 is 64 and a blank behind a comma is none.
@@ -365,7 +443,8 @@ class Flags {
                      ">= --solved-at, " + text_of(options_.solved_at));
   }
   std::string config() {
-    target_network_frequency_->default_str(text_of(options_.target_network_frequency));
+    target_network_frequency_->default_str(
+        text_of(options_.target_network_frequency.value_or(options_.train_frequency)));
     total_timesteps_->default_str(text_of(options_.total_timesteps));
     evaluation_frequency_->default_str(text_of(options_.evaluation_frequency));
     buffer_size_->default_str(text_of(options_.buffer_size));
@@ -373,11 +452,14 @@ class Flags {
   }
 
   Options& options_;
+  const Made& made_;
   CLI::App app_;
   std::string group_;
   std::string device_ = name_of(options_.device.kind);
-  std::string hidden_ = compiled_hidden(), loss_ = "squared", reduction_ = "fast";
-  bool print_config_ = false;
+  std::string hidden_ = compiled_hidden();
+  std::string loss_ = options_.loss == Loss::huber ? "huber" : "squared";
+  std::string reduction_ = options_.reduction == polyq::Reduction::fast ? "fast" : "reproducible";
+  bool print_config_ = false, list_ = false;
   polyq::comm::LaunchFlags flags_;
   CLI::Option *target_network_frequency_ = nullptr, *total_timesteps_ = nullptr,
               *evaluation_frequency_ = nullptr, *buffer_size_ = nullptr;
@@ -399,10 +481,17 @@ int shard_count(const Options& options) {
               : std::max(1, options.shards.value_or(polyq::default_shards));
 }
 
-Options parse(int argc, const char* const* argv, Device::Kind compiled) {
+Options parse(int argc, const char* const* argv, const Made& made) {
   Options options;
-  options.device.kind = compiled;
-  Flags flags(options, argc > 0 ? argv[0] : "trainer");
+  options.device.kind = made.device;
+  options.env = made.env;
+  options.algo = made.algo;
+  if (made.goal) {
+    options.solved_at = made.goal->solved;
+    options.stop_at = made.goal->stop;
+  }
+  Flags(options, made, "zoo").read_settings(made.zoo);
+  Flags flags(options, made, argc > 0 ? argv[0] : "trainer");  // shows the zoo's as defaults
   flags.read(with_hyphens(argc, argv));
   return options;
 }

@@ -3,11 +3,14 @@
 #pragma once
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <polyq/comm/launch.hpp>
 #include <polyq/dqn/settings.hpp>
 #include <stdexcept>
 #include <string>
+
+#include "made.hpp"
 
 namespace trainer {
 
@@ -26,15 +29,9 @@ constexpr std::uint64_t whole_steps(std::uint64_t env_steps, int shards = 1) {
 
 enum class Loss { squared, huber };
 
-/// Where a trainer runs; each is compiled for one kind.
-struct Device {
-  enum class Kind { cpu, cuda } kind = Kind::cpu;
-  int number = 0;  // of a GPU
-};
-
 /// Intervals are env steps.
 struct Options {
-  std::string env = "CartPole-v1";
+  std::string env, algo;
   Device device;
   std::uint64_t seed = 1;
   std::uint64_t total_timesteps = whole_steps(50'000);  // unless given, whole for all shards
@@ -51,12 +48,14 @@ struct Options {
   Loss loss = Loss::squared;
   bool double_q_learning = false;
   float gamma = .99f;
-  float reward_scale = 1, reward_clip = 0;  // clip 0: none
+  float v_min = std::numeric_limits<float>::quiet_NaN(), v_max = v_min;  // of a distribution
+  float priority_alpha = .5f, priority_beta = .4f;  // β rises to 1 over the run's updates
+  float reward_scale = 1, reward_clip = 0;          // clip 0: none
 
   std::int64_t buffer_size = std::int64_t(whole_steps(50'000));
   std::uint64_t learning_starts = 1'000;
   std::uint64_t train_frequency = 1, gradient_steps = 1;
-  std::uint64_t target_network_frequency = 1;  // unless given, train_frequency
+  std::optional<std::uint64_t> target_network_frequency;  // unset: train_frequency
   float tau = .01f;
 
   float start_e = 1, end_e = .05f;
@@ -64,9 +63,10 @@ struct Options {
 
   std::uint64_t evaluation_frequency = whole_steps(1'000);  // 0: never
   int evaluation_episodes = 100;
-  double solved_at = 475, stop_at = 490;
+  double solved_at = 0, stop_at = 0;
   bool no_early_stop = false;
 
+  std::string evaluation_log;  // a file; empty: none
   bool quiet = false, json = false;
 };
 
@@ -78,7 +78,7 @@ struct UsageError : std::runtime_error {
 };
 
 /// What is thrown in place of options by a command line that asks for a text alone: --help,
-/// --version, --print-config.
+/// --version, --print-config, --list.
 struct Answer {
   std::string text;
 };
@@ -89,7 +89,7 @@ int shard_count(const Options& options);
 
 /// Throws UsageError for what is no number, no flag, no key or no file, or not compiled in; ranges
 /// of numbers are the library's to check. Throws Answer, and polyq::SettingsError for what a
-/// launcher says. `compiled` is what the trainer runs on.
-Options parse(int argc, const char* const* argv, Device::Kind compiled);
+/// launcher says. What the zoo sets for the agent stands behind what the command line sets.
+Options parse(int argc, const char* const* argv, const Made& made);
 
 }  // namespace trainer

@@ -86,6 +86,7 @@ std::string json(const Options& options, const char* backend, const Facts& facts
   const polyq::TrainResult& result = facts.result;
   Json object;
   object.text("env", options.env);
+  object.text("algo", options.algo);
   object.whole("seed", options.seed);
   object.text("ending", name_of(facts.ending));
   object.truth("solved", result.solved);

@@ -11,13 +11,13 @@
 #include <polyq/comm/concept.hpp>
 #include <polyq/dqn/agreement.hpp>
 #include <polyq/dqn/dqn.hpp>
-#include <polyq/math/loss.hpp>
 #include <polyq/optim/clipped.hpp>
 #include <polyq/train/progress.hpp>
 #include <polyq/train/train.hpp>
 #include <string>
 #include <utility>
 
+#include "evaluation_log.hpp"
 #include "interrupt.hpp"
 #include "options.hpp"
 #include "report.hpp"
@@ -25,8 +25,9 @@
 
 namespace trainer {
 
-/// What one machine's trainer is made of; everything else comes from the command line.
-template <class Backend, class Ranks, class Network, class Replay, class Environments>
+/// What one machine's trainer is made of; everything else comes from the command line. Rules:
+/// with_rule(options, use) calls use(rule) and returns what it returns.
+template <class Backend, class Ranks, class Network, class Replay, class Environments, class Rules>
 struct Composition {
   const char* backend_name;
   Backend (*backend_on)(const Device&);
@@ -34,12 +35,11 @@ struct Composition {
   Network network;
   Replay replay;
   Environments environments;
-  static constexpr Device::Kind device =
-      Backend::memory == polyq::backend::Memory::device ? Device::Kind::cuda : Device::Kind::cpu;
+  Rules rules;
 };
-template <class Backend, class Ranks, class Network, class Replay, class Environments>
-Composition(const char*, Backend (*)(const Device&), Ranks, Network, Replay, Environments)
-    -> Composition<Backend, Ranks, Network, Replay, Environments>;
+template <class Backend, class Ranks, class Network, class Replay, class Environments, class Rules>
+Composition(const char*, Backend (*)(const Device&), Ranks, Network, Replay, Environments, Rules)
+    -> Composition<Backend, Ranks, Network, Replay, Environments, Rules>;
 
 /// One rank, and no other.
 struct Alone {
@@ -54,8 +54,10 @@ struct Alone {
 /// The run's observer: shows progress, keeps what a failed run leaves, ends an interrupted one.
 class Watcher {
  public:
-  explicit Watcher(bool quiet) : begin_(Clock::now()) {
-    if (!quiet) progress_.emplace(stderr, isatty(STDERR_FILENO) != 0);
+  /// `first`: of all ranks, which alone logs.
+  Watcher(const Options& options, bool first) : begin_(Clock::now()) {
+    if (!options.quiet) progress_.emplace(stderr, isatty(STDERR_FILENO) != 0);
+    if (first && !options.evaluation_log.empty()) log_.emplace(options.evaluation_log);
     seen_.training_return = seen_.best.mean = seen_.last.mean =
         std::numeric_limits<double>::quiet_NaN();
   }
@@ -66,6 +68,9 @@ class Watcher {
     if (!(chunk.largest_value <= seen_.largest_value)) seen_.largest_value = chunk.largest_value;
     seen_.value_bound = chunk.value_bound;
     return !interrupted();
+  }
+  void on_evaluation(const polyq::Evaluation& evaluation) {
+    if (log_) log_->add(evaluation);
   }
   /// Ends the progress bar, so that what follows begins a line of its own.
   void finish() { progress_.reset(); }
@@ -83,6 +88,7 @@ class Watcher {
   using Clock = std::chrono::steady_clock;
   Clock::time_point begin_;
   std::optional<polyq::Progress> progress_;
+  std::optional<EvaluationLog> log_;
   polyq::TrainResult seen_;
 };
 
@@ -115,8 +121,8 @@ Facts failed(Agent& agent, Ending ending, Watcher& watcher, const std::exception
 
 template <class Agent, class Environments>
 Facts trained(Agent& agent, const Environments& environments, const polyq::TrainSettings& settings,
-              bool quiet) {
-  Watcher watcher(quiet);
+              const Options& options) {
+  Watcher watcher(options, agent.comm().rank() == 0);
   try {
     polyq::TrainResult result = polyq::train(agent, environments, settings, watcher);
     watcher.finish();
@@ -131,13 +137,13 @@ Facts trained(Agent& agent, const Environments& environments, const polyq::Train
 
 inline void note_target_period(const Options& options, const polyq::DqnSettings& settings) {
   if (options.quiet) return;
-  std::fprintf(stderr,
-               "updates between two target copies: %s (--target-network-frequency %s / "
-               "--train-frequency %s * --gradient-steps %s)\n",
-               polyq::shown(settings.target_period_updates).c_str(),
-               polyq::shown(options.target_network_frequency).c_str(),
-               polyq::shown(options.train_frequency).c_str(),
-               polyq::shown(options.gradient_steps).c_str());
+  std::fprintf(
+      stderr,
+      "updates between two target copies: %s (--target-network-frequency %s / "
+      "--train-frequency %s * --gradient-steps %s)\n",
+      polyq::shown(settings.target_period_updates).c_str(),
+      polyq::shown(options.target_network_frequency.value_or(options.train_frequency)).c_str(),
+      polyq::shown(options.train_frequency).c_str(), polyq::shown(options.gradient_steps).c_str());
 }
 
 /// A run too short to learn in is allowed, and said.
@@ -170,17 +176,6 @@ int with_optimizer(const Options& options, Use use) {
   return use(polyq::optim::Clipped{adam(options), options.max_grad_norm});
 }
 
-/// Calls `use` with the rule that the options name.
-template <class Use>
-int with_rule(const Options& options, Use use) {
-  const auto of_loss = [&](auto loss) {
-    return options.double_q_learning ? use(polyq::rule::DoubleQLearning{loss})
-                                     : use(polyq::rule::QLearning{loss});
-  };
-  return options.loss == Loss::huber ? of_loss(polyq::math::Huber{})
-                                     : of_loss(polyq::math::Squared{});
-}
-
 /// Optimizer and rule are types: each choice is an agent of its own, compiled in. Only the first
 /// rank speaks.
 template <class Parts, class Comm>
@@ -188,8 +183,8 @@ int run_composed(Options options, Parts parts, const Comm& ranks) {
   options.quiet |= ranks.rank() > 0;
   const polyq::TrainSettings training = train_settings(options);  // first: refuses divisors of 0
   const polyq::DqnSettings settings = dqn_settings(options);
-  parts.replay.capacity = options.buffer_size;
-  return with_rule(options, [&](auto rule) {
+  set_replay(options, parts.replay);
+  return parts.rules.with_rule(options, [&](auto rule) {
     return with_optimizer(options, [&](auto optimizer) {
       polyq::Dqn agent{parts.backend_on(options.device),
                        parts.network,
@@ -202,7 +197,7 @@ int run_composed(Options options, Parts parts, const Comm& ranks) {
       note_target_period(options, settings);
       note_no_updates(options, training);
       listen_for_interrupts();
-      const Facts facts = trained(agent, parts.environments, training, options.quiet);
+      const Facts facts = trained(agent, parts.environments, training, options);
       return ranks.rank() == 0 ? report(options, parts.backend_name, facts) : exit_code(facts);
     });
   });
@@ -213,10 +208,10 @@ constexpr int exit_start_again = 75;
 
 /// A trainer's main; returns its exit code.
 template <class Parts>
-int run(int argc, const char* const* argv, const Parts& parts) {
+int run(int argc, const char* const* argv, const Made& made, const Parts& parts) {
   Options options;
   try {
-    options = parse(argc, argv, Parts::device);
+    options = parse(argc, argv, made);
     return parts.with_ranks(options, [&](const Options& of_rank, const auto& ranks) {
       return run_composed(of_rank, parts, ranks);
     });

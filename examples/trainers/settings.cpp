@@ -2,6 +2,7 @@
 // From options to settings: env steps to updates, fractions to env steps, fields to flags.
 #include "settings.hpp"
 
+#include <algorithm>
 #include <limits>
 
 namespace trainer {
@@ -10,13 +11,15 @@ namespace {
 using polyq::shown;
 
 std::uint64_t target_period_updates(const Options& options) {
-  const std::uint64_t periods = options.target_network_frequency / options.train_frequency;
-  if (periods * options.train_frequency != options.target_network_frequency)
-    throw UsageError("--target-network-frequency", shown(options.target_network_frequency),
+  const std::uint64_t frequency =
+      options.target_network_frequency.value_or(options.train_frequency);
+  const std::uint64_t periods = frequency / options.train_frequency;
+  if (periods * options.train_frequency != frequency)
+    throw UsageError("--target-network-frequency", shown(frequency),
                      "multiples of --train-frequency, " + shown(options.train_frequency));
   if (periods > std::numeric_limits<std::uint64_t>::max() / options.gradient_steps)
     throw UsageError(
-        "--target-network-frequency", shown(options.target_network_frequency),
+        "--target-network-frequency", shown(frequency),
         "fewer than 2^64 updates; --gradient-steps is " + shown(options.gradient_steps));
   return periods * options.gradient_steps;
 }
@@ -68,6 +71,12 @@ polyq::optim::Adam adam(const Options& options) {
                                    float(options.total_timesteps))};
 }
 
+polyq::math::Schedule priority_beta(const Options& options) {
+  const std::uint64_t updates = train_settings(options).updates_due(options.total_timesteps);
+  return polyq::math::Schedule::linear(options.priority_beta, 1,
+                                       float(std::max<std::uint64_t>(updates, 1)));
+}
+
 std::string naming_flag(const Options& options, const polyq::SettingsError& error) {
   const std::string message = std::string(error.what()).substr(std::string("polyq: ").size());
   const auto is_about = [&](float value) {
@@ -94,6 +103,12 @@ std::string naming_flag(const Options& options, const polyq::SettingsError& erro
       {"Clipped.max_norm", "--max-grad-norm"},
       {"ThrustCuda.device", "--device"},
       {"Uniform.capacity", "--buffer-size"},
+      {"Prioritized.capacity", "--buffer-size"},
+      {"Prioritized.alpha", "--prioritized-replay-alpha"},
+      {"Prioritized.beta", "--prioritized-replay-beta"},
+      {"Categorical.low", "--v-min"},
+      {"Categorical.high", "--v-max"},
+      {"TrainSettings.warm_up_env_steps", "--learning-starts"},
       {"replay capacity", "--buffer-size"},
   };
   for (const auto& row : rows)

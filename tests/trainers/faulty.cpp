@@ -38,10 +38,21 @@ using Environments = env::Vectorized<Faulty, Compiled::num_envs>;
 using Network = nn::Mlp<Faulty::observation_size, 8, Faulty::action_count>;
 using Replay = replay::Uniform<Compiled::batch_size>;
 
+struct QLearning {
+  template <class Use>
+  static int with_rule(const trainer::Options&, Use use) {
+    return use(rule::QLearning{});
+  }
+};
+
 backend::Reference on_cpu(const trainer::Device&) { return {}; }
 
 int main(int argc, char** argv) {
-  return trainer::run(argc, argv,
+  const trainer::Made made{.device = trainer::Device::Kind::cpu,
+                           .env = Faulty::name,
+                           .algo = "q-learning",
+                           .goal = env::Goal{.solved = 475, .stop = 490}};
+  return trainer::run(argc, argv, made,
                       trainer::Composition{"Reference", on_cpu, trainer::HostRanks{}, Network{},
-                                           Replay{}, Environments{}});
+                                           Replay{}, Environments{}, QLearning{}});
 }

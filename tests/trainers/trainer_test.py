@@ -16,7 +16,7 @@ import time
 import unittest
 
 CPU, FAULTY = (os.path.abspath(path) for path in sys.argv[1:3])
-KEYS = {"env", "seed", "ending", "solved", "env_steps", "updates", "episodes", "train_seconds",
+KEYS = {"env", "algo", "seed", "ending", "solved", "env_steps", "updates", "episodes", "train_seconds",
         "mean_return", "last_mean_return", "training_return", "largest_value", "value_bound",
         "weights_fnv1a",
         "batch_size", "hidden", "num_envs", "ranks", "shards", "global_batch", "reduction", "backend"}
@@ -416,7 +416,6 @@ class BadInput(Trainer):
                          f"--exploration-fraction {fraction};", "(0, 1]")
 
     def test_names(self):
-        self.refused(["--env", "MountainCar-v0"], "--env MountainCar-v0", "CartPole-v1")
         self.refused(["--loss", "l1"], "--loss l1", "squared", "mse", "huber")
         self.refused(["--double=maybe"], "--double", "maybe", "true, false")
 
@@ -475,7 +474,7 @@ class Configuration(Trainer):
                      "tau=0.01", "gamma=0.99", 'loss="squared"', "double=false", "max-grad-norm=0",
                      "start-e=1", "end-e=0.05", 
                      "evaluation-episodes=100", "solved-at=475", "stop-at=490",
-                     "no-early-stop=false"):
+                     "no-early-stop=false", 'algo="dqn"'):
             self.assertIn(line, found.splitlines())
 
     def test_round_trip(self):
