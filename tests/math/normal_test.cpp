@@ -62,23 +62,6 @@ TEST_CASE("1/sqrt within 3 units in the last place, over two octaves and all exp
   CHECK(0 * math::inverse_root(0) == 0);
 }
 
-TEST_CASE("sine and cosine of a turn within 1.2e-7, and exact at quarter turns") {
-  double worst = 0;
-  for (std::uint64_t turn = 0; turn < std::uint64_t{1} << 32; turn += 1021) {
-    const double angle = 2 * std::numbers::pi * double(turn) * 0x1p-32;
-    const math::SineCosine got = math::sine_cosine(std::uint32_t(turn));
-    worst = std::max(worst, std::abs(got.sine - std::sin(angle)));
-    worst = std::max(worst, std::abs(got.cosine - std::cos(angle)));
-  }
-  MESSAGE("largest error: ", worst);
-  CHECK(worst <= 1.2e-7);  // two roundings near 1, of 2^-24 each
-  const float sines[] = {0, 1, 0, -1, 0};
-  for (std::uint32_t quarter = 0; quarter < 4; ++quarter) {
-    CHECK(math::sine_cosine(quarter << 30).sine == sines[quarter]);
-    CHECK(math::sine_cosine(quarter << 30).cosine == sines[quarter + 1]);
-  }
-}
-
 TEST_CASE("Box and Muller's formula, for every size of the radius") {
   double worst = 0;
   for (std::uint32_t i = 0; i < 200'000; ++i) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The library's macros: its version, and what a host and a device compiler must be told
-// differently.
+// What a host and a device compiler must be told differently, and the library's macros, its version
+// among them.
 #pragma once
 #include <cassert>
 
@@ -19,3 +19,14 @@
 #endif
 
 #define POLYQ_ASSERT(condition) assert(condition)
+
+namespace polyq::core {
+
+/// Asks a host's memory for what will be read soon; a device has other threads to run meanwhile.
+POLYQ_HD inline void prefetch([[maybe_unused]] const void* where) {
+#ifndef __CUDA_ARCH__
+  __builtin_prefetch(where);
+#endif
+}
+
+}  // namespace polyq::core

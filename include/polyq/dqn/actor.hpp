@@ -28,6 +28,7 @@ struct ChooseActions {
   const std::uint32_t* legal;  // null where every action is legal
   std::uint32_t* kept_legal;
   Outputs outputs;
+  float* room;  // [A,N]
   std::int32_t* actions;
   Rule rule;
   math::Schedule exploration;
@@ -40,6 +41,7 @@ struct ChooseActions {
     const std::uint32_t* legal;
     std::uint32_t* kept_legal;
     Outputs outputs;
+    float* room;
     std::int32_t* actions;
     Rule rule;
     std::uint64_t seed, step;
@@ -50,8 +52,7 @@ struct ChooseActions {
       const int e = int(i);
       const core::Words draws =
           core::philox(seed, core::Stream::explore, step, first_lane + std::uint32_t(e));
-      float room[Agent::A];
-      const float* values = rule.template values<Agent::A>(outputs.column(e), room);
+      const float* values = rule.template values<Agent::A>(outputs.column(e), room + i * Agent::A);
       const std::uint32_t* mask = legal == nullptr ? nullptr : legal + i * words;
       const int any = int(core::below(draws.word[1], math::count_legal(mask, Agent::A)));
       actions[i] =
@@ -63,17 +64,9 @@ struct ChooseActions {
     }
   };
   POLYQ_HD Each prepare() const {
-    return {observations,
-            kept,
-            legal,
-            kept_legal,
-            outputs,
-            actions,
-            rule,
-            seed,
-            clock->env_steps,
-            first_lane,
-            exploration.at(clock->env_steps)};
+    return {
+        observations, kept, legal, kept_legal,       outputs,    room,
+        actions,      rule, seed,  clock->env_steps, first_lane, exploration.at(clock->env_steps)};
   }
 };
 
@@ -158,8 +151,8 @@ class ActingShard {
     agent_->machine().for_each(
         N, ChooseActions<Agent, Observations, Outputs>{
                stage_.observations(), kept(), stage_.legal(), kept_legal(), stage_.outputs(),
-               stage_.actions(), agent_->rule(), agent_->exploration(), agent_->settings().seed,
-               first_lane(), agent_->clock()});
+               stage_.room(), stage_.actions(), agent_->rule(), agent_->exploration(),
+               agent_->settings().seed, first_lane(), agent_->clock()});
   }
   void step_environments() {
     if constexpr (!Environments::recordable) await_ranks(*agent_);  // its step waits

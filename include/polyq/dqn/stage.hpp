@@ -21,9 +21,10 @@ class Stage {
   explicit Stage(Agent& agent)
       : agent_(&agent), arena_(agent.machine(), places.all.bytes(), "a stage") {}
 
-  Observations observations() const { return {arena_[places.observations]}; }       // [O,N]
-  Outputs outputs() const { return {arena_[places.outputs]}; }                      // [A,N]
-  std::int32_t* actions() const { return arena_[places.actions]; }                  // [N]
+  Observations observations() const { return {arena_[places.observations]}; }  // [O,N]
+  Outputs outputs() const { return {arena_[places.outputs]}; }                 // [A,N]
+  float* room() const { return arena_[places.room]; }               // of a rule's values [A,N]
+  std::int32_t* actions() const { return arena_[places.actions]; }  // [N]
   std::uint32_t* legal() const { return Masked ? arena_[places.legal] : nullptr; }  // [words,N]
   env::Stepped<Observations> stepped() const {
     return {{arena_[places.next]},
@@ -43,7 +44,7 @@ class Stage {
  private:
   struct Places {
     core::Layout all;
-    core::Place<float> observations, next, outputs, tape, rewards;
+    core::Place<float> observations, next, outputs, room, tape, rewards;
     core::Place<std::int32_t> actions;
     core::Place<std::uint8_t> terminated, truncated;
     core::Place<std::uint32_t> legal, legal_next;
@@ -54,6 +55,7 @@ class Stage {
       observations = all.place<float>(Storage::activation_size(Agent::O, N));
       next = all.place<float>(Storage::activation_size(Agent::O, N));
       outputs = all.place<float>(Storage::activation_size(Network::out, N));
+      room = all.place<float>(std::size_t(Agent::A) * N);
       tape = all.place<float>(Network::template tape_size<Storage, N>());
       rewards = all.place<float>(N);
       actions = all.place<std::int32_t>(N);

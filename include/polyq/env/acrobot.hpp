@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "polyq/env/concept.hpp"
+#include "polyq/math/trigonometry.hpp"
 
 namespace polyq::env {
 
@@ -57,15 +58,19 @@ struct AcrobotOf {
             bounded(to.theta2_dot, 9 * pi)};
     ++s.steps;
 
-    const bool up = -std::cos(s.at.theta1) - std::cos(s.at.theta1 + s.at.theta2) > 1;
+    const bool up = -math::sine_cosine(s.at.theta1).cosine -
+                        math::sine_cosine(s.at.theta1 + s.at.theta2).cosine >
+                    1;
     return {up ? 0.f : -1.f, up, s.steps >= step_limit};
   }
 
   POLYQ_HD void observe(const State& s, float* out) const {
-    out[0] = float(std::cos(s.at.theta1));
-    out[1] = float(std::sin(s.at.theta1));
-    out[2] = float(std::cos(s.at.theta2));
-    out[3] = float(std::sin(s.at.theta2));
+    const math::SineCosine<Real> upper = math::sine_cosine(s.at.theta1),
+                                 lower = math::sine_cosine(s.at.theta2);
+    out[0] = float(upper.cosine);
+    out[1] = float(upper.sine);
+    out[2] = float(lower.cosine);
+    out[3] = float(lower.sine);
     out[4] = float(s.at.theta1_dot);
     out[5] = float(s.at.theta2_dot);
   }
@@ -82,9 +87,10 @@ struct AcrobotOf {
   /// their centre in the middle.
   POLYQ_HD static Motion slope(const Motion& m, Real torque) {
     const Real gravity = Real(9.8);
-    const Real cosine = std::cos(m.theta2), half_sine = std::sin(m.theta2) / 2;
-    const Real weight2 = gravity / 2 * std::sin(m.theta1 + m.theta2);
-    const Real weight1 = gravity * Real(1.5) * std::sin(m.theta1) + weight2;
+    const math::SineCosine<Real> lower = math::sine_cosine(m.theta2);
+    const Real cosine = lower.cosine, half_sine = lower.sine / 2;
+    const Real weight2 = gravity / 2 * math::sine_cosine(m.theta1 + m.theta2).sine;
+    const Real weight1 = gravity * Real(1.5) * math::sine_cosine(m.theta1).sine + weight2;
     const Real force1 = half_sine * m.theta2_dot * (m.theta2_dot + 2 * m.theta1_dot) - weight1;
     const Real force2 = torque - half_sine * (m.theta1_dot * m.theta1_dot) - weight2;
 

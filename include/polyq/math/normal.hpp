@@ -7,6 +7,7 @@
 
 #include "polyq/core/config.hpp"
 #include "polyq/math/logarithm.hpp"
+#include "polyq/math/trigonometry.hpp"
 
 namespace polyq::math {
 
@@ -23,28 +24,6 @@ POLYQ_HD inline float inverse_root(float x) {
   return y;
 }
 
-struct SineCosine {
-  float sine, cosine;
-};
-/// Of the angle that is turn / 2^32 of a full turn, each within 1.2e-7.
-POLYQ_HD inline SineCosine sine_cosine(std::uint32_t turn) {
-  // The nearest quarter turn, and at most an eighth to either side of it.
-  const std::uint32_t quarter = (turn + 0x20000000u) >> 30;
-  const float x = float(std::int32_t(turn - (quarter << 30))) * 1.46291807926716e-9f;  // 2π / 2^32
-  const float square = x * x;
-  // Minimax polynomials on ±π/4 (Cephes' sinf and cosf).
-  const float s =
-      ((-1.9515295891e-4f * square + 8.3321608736e-3f) * square - 1.6666654611e-1f) * square * x +
-      x;
-  const float c =
-      ((2.443315711809948e-5f * square - 1.388731625493765e-3f) * square + 4.166664568298827e-2f) *
-          square * square -
-      .5f * square + 1;
-  const bool odd = quarter & 1;
-  const float sine = odd ? c : s, cosine = odd ? s : c;
-  return {quarter & 2 ? -sine : sine, (quarter + 1) & 2 ? -cosine : cosine};
-}
-
 struct Normals {
   float first, second;
 };
@@ -54,7 +33,7 @@ POLYQ_HD inline Normals normal(std::uint32_t radius_word, std::uint32_t turn_wor
   const float u = float(std::int32_t(radius_word >> 8) + 1) * 0x1p-24f;
   const float square = -2 * logarithm(u);
   const float radius = square * inverse_root(square);
-  const SineCosine direction = sine_cosine(turn_word);
+  const SineCosine<float> direction = sine_cosine(turn_word);
   return {radius * direction.cosine, radius * direction.sine};
 }
 

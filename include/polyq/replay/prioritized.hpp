@@ -51,16 +51,22 @@ struct DrawByPriority {
       const core::Words drawn =
           core::philox(seed, core::Stream::sample, step, std::uint32_t(block));
       const int begin = int(block) * words;
-      double masses[words];
-      std::int64_t slots[words];
-      for (int k = 0; k < words; ++k)
-        masses[k] = (double(begin + k) + double(drawn.word[k]) * 0x1p-32) / BatchSize *
-                    double(tree.total());
+      for (int k = 0; k < words; k += pair) draw_pair(begin + k, drawn.word + k);
+    }
+
+   private:
+    static constexpr int pair = 2;  // more at a time would spill a GPU's registers
+    POLYQ_HD void draw_pair(int first, const std::uint32_t* drawn) const {
+      double masses[pair];
+      std::int64_t slots[pair];
+      for (int k = 0; k < pair; ++k)
+        masses[k] =
+            (double(first + k) + double(drawn[k]) * 0x1p-32) / BatchSize * double(tree.total());
       tree.find(masses, slots);
-      for (int k = 0; k < words; ++k)
-        if (BatchSize % words == 0 || begin + k < BatchSize) {
-          rows[begin + k] = ring.row_at(slots[k], pushed);
-          priorities[begin + k] = tree.leaf(slots[k]);
+      for (int k = 0; k < pair; ++k)
+        if (BatchSize % words == 0 || first + k < BatchSize) {
+          rows[first + k] = ring.row_at(slots[k], pushed);
+          priorities[first + k] = tree.leaf(slots[k]);
         }
     }
   };

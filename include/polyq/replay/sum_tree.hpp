@@ -101,12 +101,10 @@ class SumTree {
     mass -= begin;
     return chosen;
   }
-  /// Asks a host's memory for a node that will be read soon.
-  POLYQ_HD static void fetch([[maybe_unused]] const float* node) {
-#ifndef __CUDA_ARCH__
-    __builtin_prefetch(node);
-    __builtin_prefetch(node + fan_out / 2);
-#endif
+  /// A node is two lines of memory.
+  POLYQ_HD static void fetch(const float* node) {
+    core::prefetch(node);
+    core::prefetch(node + fan_out / 2);
   }
   /// By groups and then within one: twelve additions one after another instead of 32.
   POLYQ_HD static int child_at(const float* children, double& mass) {

@@ -27,11 +27,12 @@ template <class Agent, class Outputs>
 struct ChooseGreedy {
   typename Agent::RuleType rule;
   Outputs outputs;
+  float* room;                 // [A,N]
   const std::uint32_t* legal;  // null where every action is legal
   std::int32_t* actions;
   POLYQ_HD void operator()(std::int64_t e) const {
-    float room[Agent::A];
-    const float* values = rule.template values<Agent::A>(outputs.column(int(e)), room);
+    const float* values =
+        rule.template values<Agent::A>(outputs.column(int(e)), room + e * Agent::A);
     constexpr int words = math::mask_words(Agent::A);
     actions[e] = math::argmax(values, Agent::A, legal == nullptr ? nullptr : legal + e * words);
   }
@@ -177,8 +178,9 @@ class Evaluator {
     auto& machine = agent_->machine();
     core::Clock* clock = arena_[places.clock];
     stage_.forward(nn::Role::evaluation, arena_[places.parameters]);
-    machine.for_each(N, ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(),
-                                                     stage_.legal(), stage_.actions()});
+    machine.for_each(N,
+                     ChooseGreedy<Agent, Outputs>{agent_->rule(), stage_.outputs(), stage_.room(),
+                                                  stage_.legal(), stage_.actions()});
     environments_.step(
         machine, clock, stage_.actions(), stage_.stepped(),
         AccountGreedy<Agent::A, Observations>{stage_.stepped(), arena_[places.episodes], clock});
