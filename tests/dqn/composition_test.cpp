@@ -13,8 +13,10 @@
 #include <polyq/dqn/dqn.hpp>
 #include <polyq/env/cart_pole.hpp>
 #include <polyq/env/vectorized.hpp>
+#include <polyq/math/items.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/sgd.hpp>
+#include <polyq/replay/n_step.hpp>
 #include <polyq/replay/uniform.hpp>
 #include <type_traits>
 #include <vector>
@@ -84,6 +86,34 @@ struct MeanValue {
   }
 };
 
+/// A user's rule that a team shares, with a float of scratch for each action: the same.
+struct MeanValueByTeam : MeanValue {
+  template <int A>
+  static constexpr int room = A;
+
+  struct Share {
+    float* to;
+    const float* next;
+    float count;
+    POLYQ_HD void operator()(int a) const { to[a] = next[a] / count; }
+  };
+  struct Slope {
+    float* gradient;
+    int action;
+    float slope;
+    POLYQ_HD void operator()(int a) const { gradient[a] = a == action ? slope : 0.f; }
+  };
+  template <int A, class Team>
+  POLYQ_HD float learn(const Team& team, const polyq::rule::Sample& s, float scale, float* gradient,
+                       float* room) const {
+    team.for_each(A, Share{room, s.next, float(A)});
+    const float mean = team.sum(A, math::Element{room});
+    const float error = s.now[s.action] - (s.reward + s.discount * mean);
+    team.for_each(A, Slope{gradient, s.action, 2 * scale * error});
+    return error;
+  }
+};
+
 /// A user's environment: five steps, rewarded for repeating the last action.
 struct Repeat {
   static constexpr const char* name = "Repeat";
@@ -118,6 +148,9 @@ struct Picky : MeanValue {
   template <class Network>
   static constexpr bool accepts = false;
 };
+struct OneStep : MeanValue {
+  static constexpr bool one_step = true;
+};
 struct Ranked {
   int rank() const;
   int size() const;
@@ -137,6 +170,8 @@ struct ThreeFeatures : Repeat {
 
 using Network = nn::Mlp<2, 8, 2>;
 using Replay = polyq::replay::Uniform<8>;
+template <int Steps>
+using NStep = polyq::replay::NStep<Steps, Replay>;
 using Sgd = polyq::optim::Sgd;
 using QLearning = polyq::rule::QLearning<>;
 using None = polyq::comm::None;
@@ -147,6 +182,7 @@ TEST_CASE_TEMPLATE("a user's policies make an agent, alone and together", B, POL
   static_assert(polyq::ComposesDqn<B, Network, Replay, Sgd, QLearning, None>);
   static_assert(polyq::ComposesDqn<B, Network, Replay, SignDescent, QLearning, None>);
   static_assert(polyq::ComposesDqn<B, Network, Replay, Sgd, MeanValue, None>);
+  static_assert(polyq::ComposesDqn<B, Network, Replay, Sgd, MeanValueByTeam, None>);
   static_assert(polyq::ComposesDqn<B, Network, Replay, Sgd, QLearning, Twin>);
   static_assert(polyq::ComposesDqn<B, Network, Replay, SignDescent, MeanValue, Twin>);
 }
@@ -165,6 +201,11 @@ TEST_CASE_TEMPLATE("the first rung that fails names what is wrong", B, POLYQ_BAC
   static_assert(first_wrong<B, Network, Unsampled, Sgd, QLearning, None>() == Rung::replay_on);
   static_assert(first_wrong<B, Network, Replay, int, QLearning, None>() == Rung::optimizer);
   static_assert(first_wrong<B, Network, Replay, Sgd, Picky, None>() == Rung::rule_output);
+  static_assert(first_wrong<B, Network, Replay, Sgd, OneStep, None>() == Rung::none);
+  static_assert(first_wrong<B, Network, NStep<1>, Sgd, OneStep, None>() == Rung::none);
+  static_assert(first_wrong<B, Network, NStep<3>, Sgd, MeanValue, None>() == Rung::none);
+  static_assert(first_wrong<B, Network, NStep<3>, Sgd, OneStep, None>() == Rung::rule_steps);
+  static_assert(first_wrong<B, Network, NStep<3>, Sgd, OneStep, Faraway>() == Rung::rule_steps);
   static_assert(first_wrong<B, Network, Replay, Sgd, QLearning, Faraway>() == Rung::reach);
   static_assert(first_wrong<B, Network, Replay, Sgd, QLearning, Mute>() == Rung::communicator_on);
   // Of several faults the smallest part is named.
@@ -211,6 +252,17 @@ TEST_CASE_TEMPLATE("an agent of a user's policies learns in a user's environment
   // Q of this walk is within reach of the network; steps of .002 leave errors of some .05.
   CHECK(first > .05f);
   CHECK(last < first / 4);
+}
+
+TEST_CASE_TEMPLATE("a rule by a team learns what it learns by a worker", B, POLYQ_BACKENDS) {
+  const auto gradient = [](auto rule) {
+    polyq::Dqn agent(B{}, Network{}, Replay{.capacity = 100}, Sgd{.rate = .25f}, {}, rule);
+    test::fill(agent, 50);
+    agent.update();
+    return agent.parameters(agent.gradient());
+  };
+  // Two halves and their sum are exact but for their one rounding, in either order.
+  CHECK(gradient(MeanValueByTeam{}) == gradient(MeanValue{}));
 }
 
 TEST_CASE_TEMPLATE("the gradient is the mean over ranks, summed once, before the optimizer", B,
