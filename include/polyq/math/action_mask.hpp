@@ -9,7 +9,7 @@
 namespace polyq::math {
 
 /// Words of a mask of `actions` bits; action a is bit a mod 32 of word a / 32.
-constexpr int mask_words(int actions) { return (actions + 31) / 32; }
+POLYQ_HD constexpr int mask_words(int actions) { return (actions + 31) / 32; }
 
 /// What an environment returns; starts with no action legal.
 template <int A>
