@@ -3,6 +3,7 @@
 // in other orders or are counted.
 #pragma once
 #include <polyq/backend/concept.hpp>
+#include <polyq/backend/lane_team.hpp>
 
 #include "strict.hpp"
 
@@ -18,6 +19,8 @@ struct CountedTeam : OrderedTeam {
 template <class F>
 void every_team(F f) {
   f(polyq::backend::SerialTeam{});
+  f(polyq::backend::LaneTeam<8>{});
+  f(polyq::backend::LaneTeam<16>{});
   for (const Order order : {Order::reverse, Order::shuffled}) {
     f(OrderedTeam(order));
     f(CountedTeam<3>(order));
