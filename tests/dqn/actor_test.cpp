@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Actor: it keeps the account of episodes and of numbers that are not finite, explores uniformly
-// and else acts greedily, and stores rows whose s' is the next row's s.
+// and else acts greedily, among the legal actions alone, and stores rows whose s' is the next row's
+// s, and their masks.
 #include <doctest/doctest.h>
 
 #include <algorithm>
@@ -21,6 +22,7 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "masked.hpp"
 
 namespace {
 
@@ -401,4 +403,112 @@ TEST_CASE_TEMPLATE("a seed acts the same twice, another seed otherwise", B, POLY
   };
   CHECK(actions(1) == actions(1));
   CHECK(actions(1) != actions(2));
+}
+
+namespace {
+
+/// What an agent acted in environments that forbid actions, of A; every action is preferred to
+/// those before it.
+template <class B, int A>
+struct MaskedActing {
+  static constexpr int words = polyq::math::mask_words(A);
+  using Environment = test::Masked<A>;
+  using Agent = AgentOf<B, polyq::nn::Mlp<3, A>>;
+  Agent agent;
+  polyq::Actor<Agent, env::Vectorized<Environment, 4>> actor{agent, {}};
+  int rows = 0, illegal = 0, not_best = 0, wrong_masks = 0, ends = 0;
+  std::vector<double> taken = std::vector<double>(A), expected = taken, variance = taken;
+
+  explicit MaskedActing(float epsilon)
+      : agent(B{}, {}, {.capacity = 8'000}, {.rate = 1e-30f}, {.exploration = epsilon}) {
+    std::vector<float> parameters(3 * A);
+    for (int a = 0; a < A; ++a) parameters.push_back(float(a));
+    agent.set_parameters(parameters);
+    for (int step = 0; step < 2'000; ++step) actor.enqueue_step();
+    std::map<std::int64_t, bool> seen;
+    for (int update = 0; update < 300; ++update) {
+      agent.update();
+      const auto batch = test::batch_of(agent);
+      const auto now = masks(agent.batch().legal), next = masks(agent.batch().legal_next);
+      for (int i = 0; i < Agent::B; ++i)
+        if (seen.insert({batch.rows[i], true}).second)
+          look(batch, i, &now[i * words], &next[i * words]);
+    }
+  }
+
+ private:
+  std::vector<std::uint32_t> masks(const std::uint32_t* from) {
+    return test::downloaded(agent.machine(), from, std::size_t(Agent::B) * words);
+  }
+  template <class Batch>
+  void look(const Batch& batch, int i, const std::uint32_t* now, const std::uint32_t* next) {
+    const auto at_s = Environment::mask_of(std::uint32_t(batch.observations(0, i)));
+    const auto at_next = Environment::mask_of(std::uint32_t(batch.next(0, i)));
+    for (int w = 0; w < words; ++w)
+      wrong_masks += now[w] != at_s.word[w] || next[w] != at_next.word[w];
+    const int action = batch.actions[i];
+    ++rows;
+    ends += batch.next(1, i) == 7;
+    illegal += !at_s[action] || batch.next(2, i) != 0;
+    ++taken[action];
+    const int count = polyq::math::count_legal(at_s.word, A);
+    for (int a = 0; a < A; ++a) {
+      not_best += at_s[a] && a > action;
+      expected[a] += at_s[a] ? 1. / count : 0;
+      variance[a] += at_s[a] ? 1. / count * (1 - 1. / count) : 0;
+    }
+  }
+};
+
+template <class B, int A>
+void explore_among_legal() {
+  const MaskedActing<B, A> acting(1);
+  CHECK(acting.rows > 7'000);  // of 8 000 by 19 200 draws
+  CHECK(acting.ends > 800);
+  CHECK(acting.illegal == 0);
+  CHECK(acting.wrong_masks == 0);
+  double chi_square = 0, mean = 0;
+  for (int a = 0; a < A; ++a) {
+    REQUIRE(acting.expected[a] > 20);
+    const double off = acting.taken[a] - acting.expected[a];
+    chi_square += off * off / acting.expected[a];
+    mean += acting.variance[a] / acting.expected[a];
+  }
+  // Its variance is at most 2 (A − 1), that of independent counts; five deviations to both sides.
+  CHECK(std::abs(chi_square - mean) < 5 * std::sqrt(2. * (A - 1)));
+}
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("what is explored is uniform among the legal actions", B, POLYQ_BACKENDS) {
+  explore_among_legal<B, 5>();
+  explore_among_legal<B, 40>();
+}
+
+TEST_CASE_TEMPLATE("epsilon 0 takes the best of the legal actions", B, POLYQ_BACKENDS) {
+  const MaskedActing<B, 40> acting(0);
+  CHECK(acting.rows > 7'000);
+  CHECK(acting.illegal == 0);
+  CHECK(acting.wrong_masks == 0);
+  CHECK(acting.not_best == 0);
+  CHECK(*std::max_element(acting.taken.begin(), acting.taken.end()) < acting.rows);
+}
+
+TEST_CASE_TEMPLATE("a lane without a legal action is described: at its start and later", B,
+                   POLYQ_BACKENDS) {
+  const auto faults = [](test::Masked<40> environment) {
+    AgentOf<B, polyq::nn::Mlp<3, 40>> agent(B{}, {}, {.capacity = 8'000}, {}, {});
+    polyq::Actor actor(agent, env::Vectorized<test::Masked<40>, 4>{environment});
+    for (int step = 0; step < 14; ++step) actor.enqueue_step();
+    std::vector<polyq::Lane> lanes;
+    actor.shards()[0].download_lanes(lanes);
+    return lanes;
+  };
+  for (const auto& [age, row] : {std::pair{0, 2}, {1, 2}, {3, 4 * 2 + 2}, {6, 4 * 5 + 2}}) {
+    CAPTURE(age);
+    const std::vector<polyq::Lane> lanes = faults({.stuck_lane = 2, .stuck_age = age});
+    for (int e = 0; e < 4; ++e) CHECK(bool(lanes[e].faulty) == (e == 2));
+    CHECK(lanes[2].fault_index == polyq::Fault::legal_index);
+    CHECK(lanes[2].fault_row == std::uint64_t(row));
+  }
 }

@@ -19,6 +19,7 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "masked.hpp"
 
 namespace {
 
@@ -234,4 +235,52 @@ TEST_CASE_TEMPLATE("an episode's first observation is looked at too", B, POLYQ_B
                        "polyq: environment BrokenStart, lane 0, env step 1: observation[0] = nan; "
                        "allowed: finite numbers",
                        polyq::EnvironmentError);
+}
+
+namespace {
+
+constexpr int masked_actions = 40;
+
+/// Prefers every action to those before it, at every state.
+template <class B>
+struct Ranking : polyq::Dqn<B, polyq::nn::Mlp<3, masked_actions>, polyq::replay::Uniform<8>,
+                            polyq::optim::Sgd> {
+  using Agent = polyq::Dqn<B, polyq::nn::Mlp<3, masked_actions>, polyq::replay::Uniform<8>,
+                           polyq::optim::Sgd>;
+  Ranking() : Agent(B{}, {}, {.capacity = 1'000}, {}) {
+    std::vector<float> parameters(3 * masked_actions);
+    for (int a = 0; a < masked_actions; ++a) parameters.push_back(float(a));
+    this->set_parameters(parameters);
+  }
+};
+template <class B>
+using MaskedEvaluator =
+    polyq::Evaluator<typename Ranking<B>::Agent, env::Vectorized<test::Masked<masked_actions>, 10>>;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("only legal actions are taken, the best of them", B, POLYQ_BACKENDS) {
+  Ranking<B> agent;
+  MaskedEvaluator<B> evaluator(agent, {});
+  const polyq::Score score = evaluator.score(SeedSet::report, 25, agent.online());
+  CHECK(score.mean == 7);  // one of the seven rewards would be -1000
+  CHECK(score.deviation == 0);
+}
+
+TEST_CASE_TEMPLATE("a state without a legal action is named, at the start and later", B,
+                   POLYQ_BACKENDS) {
+  const auto message = [](std::uint32_t lane, int age) -> std::string {
+    Ranking<B> agent;
+    MaskedEvaluator<B> evaluator(agent, {{.stuck_lane = lane, .stuck_age = age}});
+    try {
+      evaluator.score(SeedSet::select, 10, agent.online());
+    } catch (const polyq::EnvironmentError& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  const std::string none = ": legal actions = none; allowed: at least one";
+  CHECK(message(7, 0) == "polyq: environment Masked, lane 7, env step 1" + none);
+  CHECK(message(2, 3) == "polyq: environment Masked, lane 2, env step 3" + none);
+  CHECK(message(2, 7) == "nothing was thrown");  // where the episode is over
 }

@@ -91,8 +91,7 @@ struct AccountStep {
   EpisodeEnd* log;     // [log_rows], by row number
   math::Modulo place;  // of a row in the log
   const core::Clock* clock;
-  const std::uint32_t* legal = nullptr;  // behind the step and any reset; null where all are
-  int actions = 0;
+  int actions = 0;  // that masks are of
 
   POLYQ_HD void operator()(std::int64_t e) const {
     const std::uint64_t row = clock->rows + std::uint64_t(e);
@@ -100,7 +99,7 @@ struct AccountStep {
     const float reward = rows.rewards[e], size = reward < 0 ? -reward : reward;
     lane.template look<Observations::rows>(row, reward, rows.observations.column(int(e)),
                                            rows.next.column(int(e)));
-    if (legal != nullptr) lane.look_at_legal(row, legal + e * math::mask_words(actions), actions);
+    if (rows.legal != nullptr) look_at_masks(lane, row, e);
     lane.largest_reward = size > lane.largest_reward ? size : lane.largest_reward;
     lane.running_return += reward;
     lane.running_length += 1;
@@ -111,6 +110,14 @@ struct AccountStep {
       lane.running_return = 0;
       lane.running_length = 0;
     }
+  }
+
+ private:
+  /// Of the state acted in and of the next one, unless nothing is chosen there.
+  POLYQ_HD void look_at_masks(Lane& lane, std::uint64_t row, std::int64_t e) const {
+    const int words = math::mask_words(actions);
+    lane.look_at_legal(row, rows.legal + e * words, actions);
+    if (!rows.terminated[e]) lane.look_at_legal(row, rows.legal_next + e * words, actions);
   }
 };
 
@@ -156,10 +163,9 @@ class ActingShard {
   }
   void step_environments() {
     if constexpr (!Environments::recordable) await_ranks(*agent_);  // its step waits
-    environments_.step(
-        agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
-        AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(), log_rows_,
-                                  agent_->clock(), stage_.legal(), Agent::A});
+    environments_.step(agent_->machine(), agent_->clock(), stage_.actions(), stage_.stepped(),
+                       AccountStep<Observations>{rows(), arena_[places.lanes], log_.get(),
+                                                 log_rows_, agent_->clock(), Agent::A});
   }
   void enqueue_store() { shard_->replay().push(agent_->machine(), agent_->clock(), rows()); }
 

@@ -69,10 +69,10 @@ struct AccountGreedy {
     episode.template look<Observations::rows>(clock->updates, made.rewards[e],
                                               made.next.column(int(e)),
                                               made.observations.column(int(e)));
-    if (made.legal != nullptr)
-      episode.look_at_legal(clock->updates, made.legal + e * math::mask_words(A), A);
     episode.episode_return += made.rewards[e];
     episode.ended = made.terminated[e] || made.truncated[e];
+    if (made.legal != nullptr && !episode.ended)
+      episode.look_at_legal(clock->updates, made.legal + e * math::mask_words(A), A);
   }
 };
 
