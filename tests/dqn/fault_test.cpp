@@ -2,6 +2,7 @@
 // Fault: the first number that is not finite is kept, and named as a user can find it.
 #include <doctest/doctest.h>
 
+#include <cstdint>
 #include <limits>
 #include <polyq/dqn/fault.hpp>
 #include <string>
@@ -52,4 +53,16 @@ TEST_CASE("the first fault is kept") {
   CHECK(fault.fault_row == 5);
   CHECK(fault.fault_index == 2);
   CHECK(fault.fault_value == -infinity);
+}
+
+TEST_CASE("a state without a legal action is named") {
+  const std::uint32_t none[2] = {0, 1u << 8}, one[2] = {0, 1u << 7};  // of 40 actions
+  polyq::Fault fault{};
+  fault.look_at_legal(2, one, 40);
+  CHECK(message_of(fault) == "");
+  fault.look_at_legal(3, none, 40);
+  fault.look_at_legal(4, none, 40);
+  CHECK(message_of(fault) ==
+        "polyq: environment Pendulum, lane 4, env step 4: legal actions = none; allowed: at least "
+        "one");
 }

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <polyq/core/random.hpp>
 #include <polyq/dqn/greedy.hpp>
+#include <polyq/math/action_mask.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/sgd.hpp>
 #include <polyq/replay/uniform.hpp>
@@ -91,6 +92,25 @@ TEST_CASE_TEMPLATE("among equal values the lowest index is chosen", B, POLYQ_BAC
   const std::array<float, 2> observation{.5f, -.5f};
   CHECK(greedy.values(observation) == std::array<float, 3>{1, 5, 5});
   CHECK(greedy(observation) == 1);
+}
+
+TEST_CASE_TEMPLATE("of the legal actions the best, whatever the others are worth", B,
+                   POLYQ_BACKENDS) {
+  constexpr int A = 40;
+  AgentOf<B, polyq::nn::Mlp<2, A>> agent(B{}, {}, {.capacity = 100}, {});
+  std::vector<float> parameters(2 * A);  // weights 0; biases 0, 1, … 39
+  for (int a = 0; a < A; ++a) parameters.push_back(float(a));
+  agent.set_parameters(parameters);
+  polyq::Greedy greedy(agent);
+  const std::array<float, 2> observation{.5f, -.5f};
+  CHECK(greedy(observation) == 39);
+  polyq::math::ActionMask<A> mask;
+  CHECK_THROWS_WITH_AS(greedy(observation, mask),
+                       "polyq: number of legal actions = 0; allowed: >= 1", polyq::SettingsError);
+  for (const int next : {0, 3, 31, 32, 38}) {
+    mask.allow(next);
+    CHECK(greedy(observation, mask) == next);
+  }
 }
 
 TEST_CASE_TEMPLATE("it moves neither clock nor parameters nor the batch", B, POLYQ_BACKENDS) {

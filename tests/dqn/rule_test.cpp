@@ -131,6 +131,26 @@ TEST_CASE("an error and its gradient by hand") {
   CHECK(gradient[2] == 5);
 }
 
+TEST_CASE("the maximum at s' skips what is illegal there, though it be the largest") {
+  const float now[3] = {1, 2, 3}, next[3] = {4, 6, 5}, next_online[3] = {9, 1, 2};
+  rule::Sample sample{now, next, next_online, 1, .5f, .5f};
+  const std::uint32_t at_s = 0b010, without_1 = 0b101, without_0 = 0b110;
+  float gradient[3];
+  sample.legal = &at_s;
+  sample.legal_next = &without_1;
+  // 2 − (0.5 + 0.5 · 5) = −1: of 4 and 5, not of 6.
+  CHECK(rule::QLearning{}.learn<3>(sample, 1, gradient) == -1);
+  // 2 − (0.5 + 0.5 · 4): the online network's 9 is legal.
+  CHECK(rule::DoubleQLearning{}.learn<3>(sample, 1, gradient) == -.5f);
+  sample.legal_next = &without_0;
+  CHECK(rule::QLearning{}.learn<3>(sample, 1, gradient) == -1.5f);
+  // 2 − (0.5 + 0.5 · 5): of 1 and 2, not of 9.
+  CHECK(rule::DoubleQLearning{}.learn<3>(sample, 1, gradient) == -1);
+  CHECK(gradient[0] == 0);
+  CHECK(gradient[1] == -2);
+  CHECK(gradient[2] == 0);
+}
+
 TEST_CASE("rules of values read the output itself, and accept networks of one value an action") {
   using Network = nn::Mlp<4, 8, 2>;
   static_assert(rule::QLearning<>::accepts<Network> && rule::DoubleQLearning<>::accepts<Network>);

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <polyq/env/host.hpp>
+#include <polyq/env/vectorized.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/adam.hpp>
 #include <polyq/replay/uniform.hpp>
@@ -19,6 +20,7 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "masked.hpp"
 
 namespace {
 
@@ -304,4 +306,28 @@ TEST_CASE_TEMPLATE("training and evaluation need a simulator each", B, POLYQ_BAC
   CHECK(refusal({&training, &training}) ==
         "polyq: Host.evaluating = the training simulator; allowed: another one, since greedy "
         "episodes must not disturb training");
+}
+
+TEST_CASE_TEMPLATE("a simulator's masks train to the bits of the environment it simulates", B,
+                   POLYQ_BACKENDS) {
+  constexpr int A = 40, N = 3;
+  using Agent = polyq::Dqn<B, polyq::nn::Mlp<3, A>, polyq::replay::Uniform<32>, polyq::optim::Adam>;
+  static_assert(env::Host<test::SimulatedMasked<A, N>>::masked && !env::Host<Shouting<4>>::masked);
+  const polyq::DqnSettings settings{.discount = discount, .seed = 4, .exploration = .5f};
+  const polyq::TrainSettings thousand{.env_steps = 900,
+                                      .warm_up_env_steps = 60,
+                                      .evaluation_period_env_steps = 300,
+                                      .select_episodes = 4,
+                                      .report_episodes = 4,
+                                      .chunk_env_steps = 300};
+  Agent pure(B{}, {}, {.capacity = 900}, adam, settings);
+  Agent hosted(B{}, {}, {.capacity = 900}, adam, settings);
+  test::SimulatedMasked<A, N> training, evaluating;
+  const auto expected = polyq::train(pure, env::Vectorized<test::Masked<A>, N>{}, thousand);
+  const auto result = polyq::train(hosted, env::Host{&training, &evaluating}, thousand);
+  CHECK(hosted.parameters() == pure.parameters());
+  CHECK(result.training_return == expected.training_return);
+  CHECK(result.training_return == 7);  // one of the seven rewards would be -1000
+  CHECK(result.best.mean == 7);
+  CHECK(result.last.mean == 7);
 }

@@ -12,6 +12,8 @@
 
 #include "backends.hpp"
 #include "lanes.hpp"
+#include "masked.hpp"
+#include "rows.hpp"
 
 namespace {
 
@@ -173,4 +175,50 @@ TEST_CASE_TEMPLATE("settings of the environment reach every lane, and those of e
   const auto evaluation = env::Vectorized<Draws, 2>{draws}.evaluation();
   static_assert(decltype(evaluation)::count == 10);
   CHECK(evaluation.env.bonus == 100);
+}
+
+TEST_CASE_TEMPLATE("masks are those of s' before the reset and of s behind it", B, POLYQ_BACKENDS) {
+  constexpr int A = 40, N = 3, words = polyq::math::mask_words(A);
+  using Masked = test::Masked<A>;
+  using Machine = typename B::Machine;
+  using Observations = polyq::backend::Activations<typename Machine::Storage, float, 3, N>;
+  static_assert(env::Vectorized<Masked, N>::masked && !env::Vectorized<Draws, N>::masked);
+  Machine machine{B{}};
+  typename env::Vectorized<Masked, N>::template On<Machine> on(machine, {}, 1);
+  const test::RowsOn<Machine, Observations> written(machine);
+  constexpr std::uint32_t untouched = 0xabababab;
+  const std::vector<std::uint32_t> fresh(N * words + 1, untouched);
+  const auto legal = test::uploaded(machine, fresh), legal_next = test::uploaded(machine, fresh);
+  core::Clock now{};
+  const auto clock = test::uploaded(machine, std::vector{now});
+  const auto to = written.view();
+  const env::Stepped<Observations> out{to.next,         to.observations, to.rewards,
+                                       to.terminated,   to.truncated,    legal.get(),
+                                       legal_next.get()};
+  const auto check = [&](const std::uint32_t* masks, const auto& observations) {
+    const auto all = test::downloaded(machine, masks, fresh.size());
+    CHECK(all.back() == untouched);
+    for (int e = 0; e < N; ++e)
+      for (int w = 0; w < words; ++w)
+        CHECK(all[e * words + w] == Masked::mask_of(std::uint32_t(observations(0, e))).word[w]);
+  };
+  on.reset(machine, clock.get(), out);
+  check(legal.get(), written.download(machine).observations);
+  int ended = 0;
+  for (int step = 0; step < 30; ++step) {
+    machine.upload(to.actions, actions_of(step, N).data(), N);
+    on.step(machine, clock.get(), to.actions, out, polyq::backend::probe::Each{});
+    now.env_steps += N;
+    machine.upload(clock.get(), &now, 1);
+    const auto rows = written.download(machine);
+    check(legal.get(), rows.observations);
+    check(legal_next.get(), rows.next);
+    for (int e = 0; e < N; ++e) {
+      if (!rows.terminated[e] && !rows.truncated[e]) continue;
+      ++ended;
+      CHECK(rows.next(1, e) == 7);
+      CHECK(rows.observations(1, e) == 0);
+    }
+  }
+  CHECK(ended == 12);
 }

@@ -12,6 +12,7 @@
 #include <polyq/env/host.hpp>
 #include <polyq/nn/sequential.hpp>
 #include <polyq/optim/sgd.hpp>
+#include <polyq/replay/n_step.hpp>
 #include <polyq/replay/uniform.hpp>
 #include <polyq/train/train.hpp>
 #include <span>
@@ -20,6 +21,7 @@
 
 #include "agents.hpp"
 #include "backends.hpp"
+#include "masked.hpp"
 
 namespace {
 
@@ -429,4 +431,92 @@ TEST_CASE_TEMPLATE("learning that runs away ends the run", B, POLYQ_BACKENDS) {
     Learner<B> agent(B{}, {}, {.capacity = 4'000}, {.rate = 100.f});
     CHECK_THROWS_AS(polyq::train(agent, Lever{}, thousand_steps()), polyq::DivergenceError);
   }
+}
+
+namespace {
+
+/// Shows the env step at which it began and its age, which is its reward; it does not end by itself
+/// in a test's time.
+struct Ageing {
+  static constexpr const char* name = "Ageing";
+  static constexpr int observation_size = 2, action_count = 2;
+  struct State {
+    std::uint64_t begun;
+    int age;
+  };
+  POLYQ_HD State reset(core::Random random) const { return {random.step, 0}; }
+  POLYQ_HD env::Outcome step(State& state, std::int32_t, core::Random) const {
+    ++state.age;
+    return {float(state.age), false, state.age == 500};
+  }
+  POLYQ_HD void observe(const State& state, float* out) const {
+    out[0] = float(state.begun) / 1'024;
+    out[1] = float(state.age) / 1'024;
+  }
+};
+
+template <class B, int Network, int Steps, int Actions = 2>
+using SeveralSteps =
+    polyq::Dqn<B, polyq::nn::Mlp<Network, 4, Actions>,
+               polyq::replay::NStep<Steps, polyq::replay::Uniform<8>>, polyq::optim::Sgd>;
+
+}  // namespace
+
+TEST_CASE_TEMPLATE("no transition goes on from one run to the next", B, POLYQ_BACKENDS) {
+  constexpr int environments = 2, steps = 50;
+  SeveralSteps<B, 2, 3> agent(B{}, {}, {{.capacity = 4'000}}, {.rate = 0x1p-40f},
+                              {.discount = .5f});
+  const TrainSettings settings{.env_steps = environments * steps,
+                               .warm_up_env_steps = 20,
+                               .evaluation_period_env_steps = 0,
+                               .report_episodes = 1};
+  for (int run = 0; run < 2; ++run)
+    polyq::train(agent, env::Vectorized<Ageing, environments>{}, settings);
+  int shorter[3] = {};
+  for (int update = 0; update < 400; ++update) {
+    agent.update();
+    const auto batch = test::batch_of(agent);
+    for (int i = 0; i < 8; ++i) {
+      const int step = int(batch.rows[i]) / environments, age = step % steps;
+      const int left = step < steps ? std::min(3, steps - age) : 3;
+      CHECK(batch.observations(1, i) == float(age) / 1'024);
+      CHECK(batch.next(0, i) == batch.observations(0, i));
+      CHECK(batch.next(1, i) == float(age + left) / 1'024);
+      float reward = 0, factor = 1;
+      for (int k = 0; k < left; ++k, factor /= 2) reward += factor * float(age + k + 1);
+      CHECK(batch.rewards[i] == reward);  // halves and quarters of small numbers are exact
+      CHECK(batch.discounts[i] == factor);
+      ++shorter[left - 1];
+    }
+  }
+  CHECK(shorter[0] > 5);
+  CHECK(shorter[1] > 5);
+  CHECK(shorter[2] > 2'000);
+}
+
+TEST_CASE_TEMPLATE("a warm-up too short for a transition is refused", B, POLYQ_BACKENDS) {
+  SeveralSteps<B, 1, 5> agent(B{}, {}, {{.capacity = 4'000}}, {});
+  TrainSettings settings = thousand_steps();
+  settings.warm_up_env_steps = 12;
+  CHECK(message_of<polyq::SettingsError>(
+            [&] { polyq::train(agent, env::Vectorized<Lever, 4>{}, settings); }) ==
+        "polyq: TrainSettings.warm_up_env_steps = 12; allowed: >= 16, the rows that the replay's "
+        "transitions span");
+  settings.warm_up_env_steps = 16;
+  CHECK(polyq::train(agent, env::Vectorized<Lever, 4>{}, settings).updates > 900);
+}
+
+TEST_CASE_TEMPLATE("a state without a legal action ends the run by lane and env step", B,
+                   POLYQ_BACKENDS) {
+  const auto message = [](int age) {
+    SeveralSteps<B, 3, 2, 40> agent(B{}, {}, {{.capacity = 4'000}}, {.rate = 1e-6f});
+    const test::Masked<40> environment{.stuck_lane = 2, .stuck_age = age};
+    return message_of<polyq::EnvironmentError>([&] {
+      polyq::train(agent, env::Vectorized<test::Masked<40>, 4>{environment}, thousand_steps());
+    });
+  };
+  const std::string none = ": legal actions = none; allowed: at least one";
+  CHECK(message(0) == "polyq: environment Masked, lane 2, env step 3" + none);
+  CHECK(message(4) == "polyq: environment Masked, lane 2, env step 15" + none);
+  CHECK(message(8) == "nothing was thrown");
 }
