@@ -169,13 +169,15 @@ struct Head {
   float scale;
 
   POLYQ_HD void operator()(std::int64_t i) const {
-    td[i] = rule.template learn<A>(sample(i), weighted_scale(i), gradient.column(int(i)));
+    const int b = int(i);
+    td[b] = rule.template learn<A>(sample(b), weighted_scale(b), gradient.column(b));
   }
   template <class Team>
   POLYQ_HD void operator()(const Team& team, std::int64_t i) const {
-    const float error = rule.template learn<A>(
-        team, sample(i), weighted_scale(i), gradient.column(int(i)), room + i * room_of<Rule, A>());
-    team.for_each(1, Keep{td + i, error});
+    const int b = int(i);
+    const float error = rule.template learn<A>(team, sample(b), weighted_scale(b),
+                                               gradient.column(b), room + b * room_of<Rule, A>());
+    team.for_each(1, Keep{td + b, error});
   }
 
  private:
@@ -184,21 +186,18 @@ struct Head {
     float value;
     POLYQ_HD void operator()(int) const { *to = value; }
   };
-  POLYQ_HD float weighted_scale(std::int64_t i) const {
-    return Weighted ? scale * batch.weights[i] : scale;
-  }
-  POLYQ_HD Sample sample(std::int64_t i) const {
+  POLYQ_HD float weighted_scale(int b) const { return Weighted ? scale * batch.weights[b] : scale; }
+  POLYQ_HD Sample sample(int b) const {
     constexpr int words = math::mask_words(A);
-    const int b = int(i);
     return {now.column(b),
             next.column(b),
             Rule::reads_online_next ? next_online.column(b) : nullptr,
-            batch.actions[i],
-            batch.rewards[i],
-            batch.discounts[i],
+            batch.actions[b],
+            batch.rewards[b],
+            batch.discounts[b],
             reads_target_now<Rule>() ? now_target.column(b) : nullptr,
-            batch.legal == nullptr ? nullptr : batch.legal + i * words,
-            batch.legal_next == nullptr ? nullptr : batch.legal_next + i * words};
+            batch.legal == nullptr ? nullptr : batch.legal + b * words,
+            batch.legal_next == nullptr ? nullptr : batch.legal_next + b * words};
   }
 };
 

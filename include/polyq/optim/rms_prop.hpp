@@ -44,8 +44,9 @@ struct RmsProp {
 /// same value by its own recurrence (Finch 2009, Incremental calculation of weighted mean and
 /// variance) is a sum of squares.
 struct RmsPropElement {
-  float *parameters, *variance, *mean, *velocity;
+  float *parameters, *variance;  // behind it, `size` floats each, the mean and the velocity
   const float* gradient;
+  std::int64_t size;
   float alpha, epsilon, momentum, rate;
   bool centered, under_root;
 
@@ -56,6 +57,7 @@ struct RmsPropElement {
     const V g = i.load(gradient), keep(alpha), take(1 - alpha);
     V v = i.load(variance);
     if (centered) {
+      float* const mean = variance + size;
       const V m = i.load(mean), distance = g - m;
       v = keep * (v + take * (distance * distance));
       i.store(mean, m + take * distance);
@@ -65,6 +67,7 @@ struct RmsPropElement {
     i.store(variance, v);
     V step = g / (under_root ? square_root(v + V(epsilon)) : square_root(v) + V(epsilon));
     if (momentum > 0) {
+      float* const velocity = variance + 2 * size;
       step = V(momentum) * i.load(velocity) + step;
       i.store(velocity, step);
     }
@@ -76,20 +79,15 @@ struct RmsPropElement {
 struct RmsPropStep {
   RmsProp settings;
   const core::Clock* clock;
-  float *parameters, *variance, *mean, *velocity;
+  float *parameters, *state;
   const float* gradient;
+  std::int64_t size;
   POLYQ_HD RmsPropElement prepare() const {
-    return {parameters,
-            variance,
-            mean,
-            velocity,
-            gradient,
-            settings.alpha,
-            settings.epsilon,
-            settings.momentum,
-            settings.rate.at(clock->env_steps),
-            settings.centered,
-            settings.add_epsilon == RmsProp::AddEpsilon::under_root};
+    return {parameters,        state,
+            gradient,          size,
+            settings.alpha,    settings.epsilon,
+            settings.momentum, settings.rate.at(clock->env_steps),
+            settings.centered, settings.add_epsilon == RmsProp::AddEpsilon::under_root};
   }
 };
 
@@ -103,8 +101,7 @@ class RmsProp::On {
       : settings_((settings.check(), settings)), state_(state) {}
 
   RmsPropStep element(float* parameters, const float* gradient, const core::Clock* clock) const {
-    return {settings_, clock, parameters, state_, state_ + Shapes::P, state_ + 2 * Shapes::P,
-            gradient};
+    return {settings_, clock, parameters, state_, gradient, std::int64_t(Shapes::P)};
   }
   template <class After>
   void step(Machine& machine, float* parameters, const float* gradient, const core::Clock* clock,
