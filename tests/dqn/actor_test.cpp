@@ -504,8 +504,9 @@ TEST_CASE_TEMPLATE("a lane without a legal action is described: at its start and
     actor.shards()[0].download_lanes(lanes);
     return lanes;
   };
-  for (const auto& [age, row] : {std::pair{0, 2}, {1, 2}, {3, 4 * 2 + 2}, {6, 4 * 5 + 2}}) {
+  for (const int age : {0, 1, 3, 6}) {
     CAPTURE(age);
+    const int row = 4 * std::max(0, age - 1) + 2;
     const std::vector<polyq::Lane> lanes = faults({.stuck_lane = 2, .stuck_age = age});
     for (int e = 0; e < 4; ++e) CHECK(bool(lanes[e].faulty) == (e == 2));
     CHECK(lanes[2].fault_index == polyq::Fault::legal_index);
