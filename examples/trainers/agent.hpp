@@ -58,8 +58,11 @@ int train_agent(int argc, const char* const* argv, const char* backend_name,
       .algo = Algorithm::name,
       .goal = polyq::env::goal_of<Environment>(),
       .zoo = zoo_settings,
+      .has_loss = Algorithm::has_loss,
+      .has_double = Algorithm::has_double,
       .has_support = Algorithm::has_support,
-      .prioritized = Algorithm::Replay::weighted};
+      .prioritized = Algorithm::Replay::weighted,
+      .explores = polyq::nn::explores<typename Algorithm::template Network<O, A>>()};
   return run(argc, argv, made,
              Composition{backend_name, backend_on, with_ranks,
                          network_for(typename Algorithm::template Network<O, A>{}),

@@ -36,7 +36,7 @@ struct Dqn {
   template <int O, int A>
   using Network = polyq::nn::Mlp<O, POLYQ_TRAINER_HIDDEN, A>;
   using Replay = UniformRows;
-  static constexpr bool has_support = false;
+  static constexpr bool has_loss = true, has_double = true, has_support = false;
 
   template <class Use>
   static int with_rule(const Options& options, Use use) {
@@ -75,6 +75,7 @@ struct NStep : Dqn {
 
 struct Munchausen : Dqn {
   static constexpr const char* name = "munchausen";
+  static constexpr bool has_double = false;
   template <class Use>
   static int with_rule(const Options& options, Use use) {
     return with_loss(options, [&](auto loss) {
@@ -87,7 +88,7 @@ struct C51 : Dqn {
   static constexpr const char* name = "c51";
   template <int O, int A>
   using Network = polyq::nn::DistributionalMlp<atoms, O, POLYQ_TRAINER_HIDDEN, A>;
-  static constexpr bool has_support = true;
+  static constexpr bool has_loss = false, has_support = true;
 
   template <class Use>
   static int with_rule(const Options& options, Use use) {
@@ -101,6 +102,7 @@ struct QrDqn : Dqn {
   static constexpr const char* name = "qr-dqn";
   template <int O, int A>
   using Network = polyq::nn::DistributionalMlp<quantiles, O, POLYQ_TRAINER_HIDDEN, A>;
+  static constexpr bool has_loss = false;
 
   template <class Use>
   static int with_rule(const Options& options, Use use) {
@@ -112,6 +114,7 @@ struct QrDqn : Dqn {
 /// All of it: double, dueling, prioritized, three steps, distributions, noise (Hessel et al. 2018).
 struct Rainbow : C51 {
   static constexpr const char* name = "rainbow";
+  static constexpr bool has_double = false;  // it is
   template <int O, int A>
   using Network = polyq::nn::RainbowMlp<atoms, O, POLYQ_TRAINER_HIDDEN, A>;
   using Replay = polyq::replay::NStep<steps, PrioritizedRows>;

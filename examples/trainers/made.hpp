@@ -18,8 +18,11 @@ struct Made {
   const char *env, *algo;
   std::optional<polyq::env::Goal> goal;  // the environment's own
   const char* zoo = "";                  // its file of settings, flags as flat TOML
-  bool has_support = false;              // the rule needs bounds of the returns
+  // What can be chosen by flags; a flag without a meaning is refused.
+  bool has_loss = true, has_double = true;  // of the rule
+  bool has_support = false;                 // the rule needs bounds of the returns
   bool prioritized = false;
+  bool explores = false;  // the network does, so that epsilon is 0 unless it is set
 };
 
 /// An agent of examples/zoo.

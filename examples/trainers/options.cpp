@@ -230,9 +230,10 @@ class Flags {
         "env steps between two target copies (default: --train-frequency)");
     number("--tau", options_.tau, "part of the online network in a target copy");
     number("--gamma", options_.gamma, "discount");
-    text("--loss", loss_, "squared (or mse), or huber",
-         [this](const std::string& name) { options_.loss = loss_of(name); });
-    flag("--double", options_.double_q_learning, "double Q-learning");
+    if (made_.has_loss)
+      text("--loss", loss_, "squared (or mse), or huber",
+           [this](const std::string& name) { options_.loss = loss_of(name); });
+    if (made_.has_double) flag("--double", options_.double_q_learning, "double Q-learning");
     if (made_.has_support) {
       number("--v-min", options_.v_min, "the least return that a distribution holds");
       number("--v-max", options_.v_max, "the largest");
@@ -486,6 +487,7 @@ Options parse(int argc, const char* const* argv, const Made& made) {
   options.device.kind = made.device;
   options.env = made.env;
   options.algo = made.algo;
+  if (made.explores) options.start_e = options.end_e = 0;
   if (made.goal) {
     options.solved_at = made.goal->solved;
     options.stop_at = made.goal->stop;

@@ -126,6 +126,12 @@ TEST_CASE("the soft maximum lies above the largest by temperature · log n at mo
   CHECK(std::abs(warm.value() - 1e3 * std::log(8.) - mean) < 1e-3);  // of second order, and 2080
 }
 
+TEST_CASE("where no action is legal, at a final state, the soft maximum is finite") {
+  const float values[] = {7, 1};
+  const std::uint32_t none = 0;
+  CHECK(math::soft_maximum(values, 2, 1.f, &none).value() == 7);
+}
+
 TEST_CASE("a value that is not legal is never looked at") {
   const float values[] = {NAN, 1, 1e30f, 2};
   const std::uint32_t legal = 0b1010;

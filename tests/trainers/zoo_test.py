@@ -64,6 +64,8 @@ class Zoo(unittest.TestCase):
         for flag in ("--v-min", "--prioritized-replay-alpha", "--prioritized-replay-beta"):
             self.refused("cpu", [flag, "0"], flag, "--help")
         self.refused(SCALED, ["--prioritized-replay-alpha", "0"], "--help")
+        self.refused(SCALED, ["--loss", "huber"], "--loss", "--help")
+        self.refused(RAINBOW, ["--double"], "--double", "--help")
 
     def test_the_zoos_settings_are_the_defaults(self):
         printed = run(RAINBOW, "--print-config").stdout.splitlines()
@@ -76,6 +78,7 @@ class Zoo(unittest.TestCase):
                 file.write("\n".join(printed))
             again = run(RAINBOW, "--config", path, "--print-config").stdout
         self.assertEqual(again.splitlines(), printed)
+        self.assertIn("start-e=0.5\n", run(RAINBOW, "--start-e", ".5", "--print-config").stdout)
         self.assertIn("v-max=5\n", run(RAINBOW, "--v-max", "5", "--print-config").stdout)
 
     def test_out_of_range(self):

@@ -30,8 +30,8 @@ struct Goal {
 
 /// Settings are members; `reset` and `step` draw only from `random`. An environment may also have
 /// `static constexpr Goal goal`, and `legal(state)`, a math::ActionMask<action_count> of the
-/// actions that may be taken at a state, at least one of them: no other is then chosen, nor looked
-/// at in a maximum.
+/// actions that may be taken at a state, at least one unless it is final: no other is then chosen,
+/// nor looked at in a maximum.
 template <class E>
 concept Environment = std::is_trivially_copyable_v<E> &&
     std::is_trivially_copyable_v<typename E::State> &&

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Schedule: a number as a function of the env steps; a plain number is a constant.
+// Schedule: a number as a function of a count, the env steps where nothing else is said; a plain
+// number is a constant.
 #pragma once
 #include <cmath>
 #include <cstdint>

@@ -43,7 +43,8 @@ struct SoftMaximum {
   POLYQ_HD V value() const { return largest + above; }
 };
 
-/// Over the legal actions, at least one; temperature > 0.
+/// Over the legal actions, 0 ≤ a < actions; where none is, at a final state, it is values[0].
+/// temperature > 0.
 template <class V>
 POLYQ_HD SoftMaximum<V> soft_maximum(const V* values, int actions, V temperature,
                                      const std::uint32_t* legal) {
@@ -53,7 +54,7 @@ POLYQ_HD SoftMaximum<V> soft_maximum(const V* values, int actions, V temperature
   V sum = 0;
   for (int a = 0; a < actions; ++a)
     if (allows(legal, a)) sum += std::exp((values[a] - largest) / temperature);
-  return {largest, temperature * std::log(sum)};
+  return {largest, sum > 0 ? temperature * std::log(sum) : V(0)};
 }
 
 }  // namespace polyq::math
