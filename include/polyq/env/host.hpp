@@ -19,9 +19,8 @@ namespace polyq::env {
 /// - reset(ended [N], seeds [N], observations [O,N]) restarts only the lanes with ended != 0 and
 ///   writes only their columns.
 /// Column e of an [O,N] span begins at e·O. A simulator may also have `static constexpr Goal goal`,
-/// and legal(masks [N]), which writes every lane's legal actions, at least one unless the episode
-/// has ended, at the observation
-/// that its last step or reset wrote.
+/// and legal(masks [N]), which writes every lane's legal actions at the observation that its last
+/// step or reset wrote, at least one unless the episode has ended.
 template <class S>
 concept HostEnvironment = requires(S& simulator, std::span<const std::int32_t> actions,
                                    std::span<float> observations, std::span<Outcome> outcomes,
