@@ -35,3 +35,20 @@ constexpr bool on_gpu = false;
 #define POLYQ_BACKENDS POLYQ_HOST_BACKENDS
 #endif
 #endif
+
+#include <vector>
+
+namespace test {
+
+/// A backend in every order in which it can visit indices: three of Strict, one of any other.
+template <class B>
+std::vector<B> in_all_orders() {
+  if constexpr (requires(B backend) { backend.order = {}; }) {
+    using Order = decltype(B::order);
+    return {B{Order::forward}, B{Order::reverse}, B{Order::shuffled}};
+  } else {
+    return {B{}};
+  }
+}
+
+}  // namespace test
