@@ -29,19 +29,21 @@ class Lanes {
   using Observations = backend::Activations<Machine::Storage, float, Env::observation_size, N>;
 
  public:
-  Lanes() { on_.reset(machine_, clock_, Observations{observations_.data()}); }
+  Lanes() { on_.reset(machine_, clock_, stepped()); }
   void step(const std::int32_t* actions) {
-    on_.step(machine_, clock_, actions,
-             env::Stepped<Observations>{{next_.data()},
-                                        {observations_.data()},
-                                        rewards_.data(),
-                                        terminated_.data(),
-                                        truncated_.data()},
-             backend::Nothing{});
+    on_.step(machine_, clock_, actions, stepped(), backend::Nothing{});
     machine_.for_each(1, core::Tick{clock_, N, 0});
   }
 
  private:
+  env::Stepped<Observations> stepped() {
+    return {{next_.data()},
+            {observations_.data()},
+            rewards_.data(),
+            terminated_.data(),
+            truncated_.data()};
+  }
+
   Machine machine_{backend::EigenCpu{}};
   typename env::Vectorized<Env, N>::template On<Machine> on_{machine_, {}, 1};
   core::Clock clock_value_, *clock_ = &clock_value_;
