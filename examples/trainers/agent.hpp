@@ -8,6 +8,7 @@
 #include <polyq/env/vectorized.hpp>
 #include <polyq/nn/scale.hpp>
 #include <polyq/nn/sequential.hpp>
+#include <type_traits>
 
 #include "algorithms.hpp"
 #include "run.hpp"
@@ -34,7 +35,7 @@ auto with_atoms_behind(const polyq::nn::Scale<O>& scale,
 /// hundredth of its positions, so that they are scaled.
 template <class Network>
 auto network_for(const Network& network) {
-  if constexpr (Environment::observation_size != 2) {
+  if constexpr (!std::is_same_v<Environment, polyq::env::MountainCar>) {
     return network;
   } else {
     const auto scale = polyq::nn::Scale<2>::range({-1.2f, -.07f}, {.6f, .07f});

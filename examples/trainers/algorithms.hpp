@@ -49,6 +49,12 @@ struct Dqn {
 
 struct Double : Dqn {
   static constexpr const char* name = "double";
+  static constexpr bool has_double = false;  // it is
+
+  template <class Use>
+  static int with_rule(const Options& options, Use use) {
+    return with_loss(options, [&](auto loss) { return use(polyq::rule::DoubleQLearning{loss}); });
+  }
 };
 
 struct Dueling : Dqn {

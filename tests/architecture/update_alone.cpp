@@ -74,7 +74,7 @@ class Alone {
     memory_.replay().sample(machine_, clock(), batch);
     forward(nn::Role::target, target(), batch.next, memory_.next(), memory_.tape());
     forward(nn::Role::online, online(), batch.observations, memory_.now(), memory_.tape());
-    machine_.for_each(B, head());
+    machine_.for_each(B, memory_.head(rule_, 1.f / float(B)));
     backward();
     optimizer_.step(machine_, online(), memory_.gradient(), clock(), sync_target());
     machine_.for_each(1, core::Tick{clock(), 0, 1});
@@ -93,10 +93,6 @@ class Alone {
   void forward(nn::Role role, const float* parameters, Observations<B> x, Agent::Outputs<B> y,
                float* tape) {
     Net::forward(machine_, parameters, core::as_const(x), y, tape, pass(role));
-  }
-  rule::Head<rule::QLearning<>, A, false, Agent::Outputs<B>, Batch> head() {
-    return {rule_,           memory_.now(),   memory_.next(), memory_.next_online(),
-            memory_.batch(), memory_.slope(), memory_.td(),   1.f / float(B)};
   }
   void backward() {
     Net::backward<math::Identity>(machine_, online(), core::as_const(memory_.batch().observations),

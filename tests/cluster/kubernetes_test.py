@@ -153,7 +153,7 @@ class Kubernetes(unittest.TestCase):
         self.assertIn(tag, containerfile)
         targets = (ROOT / "examples" / "trainers" / "CMakeLists.txt").read_text()
         self.assertRegex(containerfile, rf"--target polyq_train_{program}\n")
-        self.assertIn(f"add_executable(polyq_train_{program} ", targets)
+        self.assertIn(f"polyq_trainer_zoo({program} ", targets)
 
 
 if __name__ == "__main__":

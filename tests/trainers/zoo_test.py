@@ -78,7 +78,7 @@ class Zoo(unittest.TestCase):
                 file.write("\n".join(printed))
             again = run(RAINBOW, "--config", path, "--print-config").stdout
         self.assertEqual(again.splitlines(), printed)
-        self.assertIn("start-e=0.5\n", run(RAINBOW, "--start-e", ".5", "--print-config").stdout)
+        self.assertIn("start-e=0.5\n", run(RAINBOW, "--start-e", "0.5", "--print-config").stdout)
         self.assertIn("v-max=5\n", run(RAINBOW, "--v-max", "5", "--print-config").stdout)
 
     def test_out_of_range(self):

@@ -88,7 +88,8 @@ class Dqn<Backend, Network, Replay, Optimizer, Rule, Comm, true> {
   Dqn(const Dqn&) = delete;  // the recording holds its address
   Dqn& operator=(const Dqn&) = delete;
 
-  /// One update from rows in the replay, by the recording. Enqueues. Throws CommError.
+  /// One update, by the recording, from rows in the replay, rows_needed() of them at least.
+  /// Enqueues. Throws CommError.
   void update() {
     comm_.check();
     update_();

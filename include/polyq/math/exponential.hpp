@@ -13,10 +13,10 @@ namespace polyq::math {
 POLYQ_HD inline float exponential(float x) {
   x = x < -87.f ? -87.f : x;
   x = x > 88.f ? 88.f : x;
-  // Adding 1.5 · 2²³ rounds to a whole number n and leaves it in the lowest bits: eˣ = 2ⁿ eʳ.
-  constexpr float rounder = 12582912.f;
-  const float shifted = x * 1.44269504f + rounder;
-  const float n = shifted - rounder;
+  // eˣ = 2ⁿ eʳ with the whole number n nearest to x / ln 2. By conversion, since -ffast-math would
+  // take the addition of a large number and its subtraction for nothing.
+  const std::int32_t biased = std::int32_t(x * 1.44269504f + 127.5f);  // n + 127, above 0
+  const float n = float(biased) - 127;
   const float r = (x - n * 0.693145752f) - n * 1.42860677e-6f;  // n · ln 2 in two parts
   // Taylor's series: the first term left out is below 6e-9 for |r| ≤ ln 2 / 2.
   float y = 1.f / 5040;
@@ -26,8 +26,7 @@ POLYQ_HD inline float exponential(float x) {
   y = y * r + 1.f / 6;
   y = y * r + .5f;
   y = y * (r * r) + r + 1.f;
-  const std::uint32_t power = (__builtin_bit_cast(std::uint32_t, shifted) << 23) + 0x3f800000u;
-  return y * __builtin_bit_cast(float, power);
+  return y * __builtin_bit_cast(float, std::uint32_t(biased) << 23);
 }
 
 }  // namespace polyq::math

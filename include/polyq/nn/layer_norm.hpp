@@ -38,6 +38,14 @@ struct NormalizeColumn {
       y[i] = Activation::value(weight[i] * ((x[i] - mean) * scale) + bias[i]);
     }
   };
+  struct Keep {
+    float *means, *scales;
+    float mean, scale;
+    POLYQ_HD void operator()(int) const {
+      *means = mean;
+      *scales = scale;
+    }
+  };
   struct Pad {
     float* y;
     POLYQ_HD void operator()(int i) const { y[size + i] = 0; }
@@ -49,8 +57,7 @@ struct NormalizeColumn {
     const float mean = team.sum(size, Value{from}) / size;
     const float variance = team.sum(size, Square{from, mean}) / size;
     const float scale = 1 / math::square_root(variance + epsilon);
-    means[sample] = mean;
-    scales[sample] = scale;
+    team.for_each(1, Keep{means + sample, scales + sample, mean, scale});
     team.for_each(size, Element{weight, bias, from, to, mean, scale});
     team.for_each(Y::stride - size, Pad{to});
   }

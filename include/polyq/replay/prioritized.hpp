@@ -92,7 +92,9 @@ struct WeighSamples {
   struct Weigh {
     float* weights;
     float smallest, beta;
-    POLYQ_HD void operator()(int i) const { weights[i] = std::pow(smallest / weights[i], beta); }
+    POLYQ_HD void operator()(int i) const {
+      weights[i] = weights[i] > 0 ? std::pow(smallest / weights[i], beta) : 0.f;  // 0: too few rows
+    }
   };
   template <class Team>
   POLYQ_HD void operator()(const Team& team, std::int64_t) const {

@@ -39,7 +39,8 @@ struct DrawRows {
     const std::int64_t stored = pushed < capacity ? pushed : capacity;
     // Shards lie apart in the step's upper bits: a lane of its own would spill a GPU's registers.
     const std::uint64_t step = clock->updates | std::uint64_t(shard) << 48;
-    return {rows, pushed - stored, std::uint32_t(stored - unfinished), step, seed};
+    const std::int64_t drawn = stored > unfinished ? stored - unfinished : 1;
+    return {rows, pushed - stored, std::uint32_t(drawn), step, seed};
   }
 };
 

@@ -4,6 +4,5 @@
 #include "parts.hpp"
 
 int main() {
-  Dqn agent{backend::Reference{}, Net{}, Rows{},
-            optim::Adam{},        {},    rule::Categorical<51>{-10, 10}};
+  Dqn agent{backend::Reference{}, Net{}, Rows{}, optim::Adam{}, {}, rule::Categorical<51>{-10, 10}};
 }

@@ -1,4 +1,4 @@
-// error: polyq::Dqn: the replay lacks attach, cut, push, sample, reprioritize, masked or rows_needed
+// error: polyq::Dqn: the replay lacks attach, cut, push, sample, reprioritize, masked
 #include "parts.hpp"
 
 struct OnlyPush {
