@@ -15,7 +15,7 @@ using Machine = EigenCpu::Machine;
 
 namespace {
 
-constexpr int lanes = EigenCpu::Packets::lanes, half = EigenCpu::Packets::half_lanes;
+constexpr int lanes = EigenCpu::Packets::lanes, half_lanes = EigenCpu::Packets::half_lanes;
 
 // Width and FMA are in the type: two objects compiled with different flags cannot be mixed up.
 static_assert(!std::is_same_v<backend::EigenCpuOf<4, false>, backend::EigenCpuOf<4, true>>);
@@ -69,7 +69,7 @@ bool flushes(std::vector<float>& values, Run run) {
 }  // namespace
 
 TEST_CASE_TEMPLATE("columns below a packet are not padded, others end at half a packet", B,
-                   EigenCpu, backend::EigenCpuOf<half, backend::tile::has_fma>) {
+                   EigenCpu, backend::EigenCpuOf<half_lanes, backend::tile::has_fma>) {
   using Storage = typename B::Storage;
   constexpr int full = B::Packets::lanes, part = B::Packets::half_lanes;
   static_assert(Storage::granule == full);
@@ -98,9 +98,10 @@ TEST_CASE_TEMPLATE("columns below a packet are not padded, others end at half a 
 TEST_CASE("a weight of many outputs is [In][Out], one of few [Out][In]") {
   using Many = backend::Weight<EigenCpu::Storage, float, lanes + 1, 3>;
   using Few = backend::Weight<EigenCpu::Storage, float, 2, lanes + 1>;
-  static_assert(Many::rows == lanes + 1 && Many::columns == 3 && Many::stride == lanes + half);
+  static_assert(Many::rows == lanes + 1 && Many::columns == 3 &&
+                Many::stride == lanes + half_lanes);
   static_assert(Few::rows == 2 && Few::columns == lanes + 1);
-  static_assert(decltype(Few::of)::stride == lanes + half);
+  static_assert(decltype(Few::of)::stride == lanes + half_lanes);
 }
 
 TEST_CASE("elements come in whole packets, the rest one by one") {
